@@ -1,0 +1,76 @@
+package peer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/eiri/seppen/api/layout"
+)
+
+// callTimeout bounds the author's calls.
+const callTimeout = 5 * time.Second
+
+// Status is what a node says of itself.
+type Status struct {
+	Name        string         `json:"name"`
+	Range       string         `json:"range"`
+	Incarnation layout.ID      `json:"incarnation"`
+	Cluster     layout.ID      `json:"cluster"`
+	Epoch       uint64         `json:"epoch"` // 0: no layout yet
+	Phase       string         `json:"phase"` // empty: not a member
+	Ready       bool           `json:"ready"`
+	Reason      string         `json:"reason,omitempty"` // why not ready
+	Keys        int64          `json:"keys"`
+	Values      int64          `json:"values"`
+	KeyBytes    int64          `json:"keyBytes"`
+	ValueBytes  int64          `json:"valueBytes"`
+	MemoryUsed  int64          `json:"memoryUsed"`
+	MemoryLimit int64          `json:"memoryLimit"`
+	DedupRatio  float64        `json:"dedupRatio"` // bytes that keys refer to per byte stored
+	Members     []MemberStatus `json:"members,omitempty"`
+}
+
+// MemberStatus is what a node knows of a member.
+type MemberStatus struct {
+	Name      string `json:"name"`
+	Range     string `json:"range"`
+	Address   string `json:"address"`
+	Phase     string `json:"phase"`
+	Reachable *bool  `json:"reachable,omitempty"` // absent: not tried of late
+}
+
+// PushLayout hands a layout to a node and returns the epoch that the node has then.
+// It must be durable before (I6). The node refuses another layout of an epoch that
+// it has.
+func PushLayout(ctx context.Context, c *Conn, l *layout.Layout) (uint64, error) {
+	r, err := c.Call(ctx, callTimeout, OpLayout, l.Epoch, l.Encode(), nil)
+	if err != nil {
+		return 0, fmt.Errorf("push layout %d to %s: %w", l.Epoch, c.Remote().Name, err)
+	}
+	if r.Code != CodeOK {
+		return 0, fmt.Errorf("push layout %d to %s: %s: %s", l.Epoch, c.Remote().Name, r.Code, r.Payload)
+	}
+	now, err := layout.Decode(r.Payload)
+	if err != nil {
+		return 0, fmt.Errorf("push layout %d to %s: %w", l.Epoch, c.Remote().Name, err)
+	}
+	return now.Epoch, nil
+}
+
+// FetchStatus asks a node how it is.
+func FetchStatus(ctx context.Context, c *Conn) (Status, error) {
+	var s Status
+	r, err := c.Call(ctx, callTimeout, OpStatus, 0, nil, nil)
+	if err == nil && r.Code != CodeOK {
+		err = fmt.Errorf("%s: %s", r.Code, r.Payload)
+	}
+	if err == nil {
+		err = json.Unmarshal(r.Payload, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("status of %s: %w", c.Remote().Name, err)
+	}
+	return s, nil
+}
