@@ -1,0 +1,49 @@
+# Everything a person or a machine does with this project. `make help` lists it.
+GO      ?= go
+TOOL    := $(GO) tool -modfile=hack/tools/go.mod
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# make image
+IMAGE     ?= seppen:dev
+PLATFORMS ?= linux/$(shell $(GO) env GOARCH)
+# The dates in the image: those of the commit, so that the same commit gives the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench generate build image clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## run a cluster on this machine: 3 shards, 2 copies; Ctrl-C stops it
+	./bin/seppen local --shards 3 --copies 2
+
+test: ## everything CI runs: generated files, lint, vulnerabilities, tests with and without -race, fuzzing
+	@hack/test.sh
+
+lint: ## gofmt, go vet and golangci-lint
+	@hack/lint.sh
+
+bench: build ## measure nodes against a bare server, as ratios (needs wrk)
+	@hack/need.sh wrk wrk
+	hack/bench/run.sh
+
+generate: ## write deep copies and the CRD anew from api/v1alpha1
+	@hack/generate.sh .
+
+build: ## build bin/seppen, a static binary for this machine
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/seppen .
+
+image: ## write the container image to dist/seppen.tar without Docker; IMAGE=name:tag PLATFORMS="linux/amd64 linux/arm64"
+	@set -e; args=; for p in $(PLATFORMS); do \
+	  out=dist/$$p/seppen; args="$$args $$p=$(CURDIR)/$$out"; \
+	  echo "build $$out"; \
+	  CGO_ENABLED=0 GOOS=$${p%%/*} GOARCH=$${p#*/} $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $$out .; \
+	done; \
+	$(GO) -C hack/tools run ./image -o '$(CURDIR)/dist/seppen.tar' -name '$(IMAGE)' \
+	  -version '$(VERSION)' -created '$(SOURCE_DATE_EPOCH)' $$args; \
+	ls -l dist/seppen.tar
+
+clean: ## remove bin and dist
+	rm -rf bin dist
