@@ -1,0 +1,62 @@
+package rest
+
+import (
+	"encoding/hex"
+	"net/http"
+	"strconv"
+
+	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/node/kv"
+)
+
+// Header values that many answers share. net/http does not change them.
+var (
+	headerBytes   = []string{"bytes"}
+	headerClose   = []string{"close"}
+	headerOctets  = []string{defaultType}
+	headerPlain   = []string{"text/plain; charset=utf-8"}
+	headerOne     = []string{"1"}
+	headerZero    = []string{"0"}
+	headerNoCache = []string{"no-cache"}
+	headerAccept  = []string{"Accept"}
+)
+
+const defaultType = "application/octet-stream"
+
+const (
+	etagLen = 2*uid.Size + 2
+	dateLen = len(http.TimeFormat)
+)
+
+// setValidators sets ETag and Last-Modified, and Content-Length if size >= 0. The
+// three share one string and one slice: this is on the path of every request.
+func setValidators(head http.Header, e *kv.Entry, size int64) {
+	var buf [etagLen + dateLen + 20]byte
+	b := append(buf[:0], '"')
+	b = hex.AppendEncode(b, e.UID[:])
+	b = append(b, '"')
+	b = e.ModifiedTime().AppendFormat(b, http.TimeFormat)
+	if size >= 0 {
+		b = strconv.AppendInt(b, size, 10)
+	}
+	s := string(b)
+	values := []string{s[:etagLen], s[etagLen : etagLen+dateLen], s[etagLen+dateLen:]}
+	head["Etag"] = values[0:1:1]
+	head["Last-Modified"] = values[1:2:2]
+	if size >= 0 {
+		head["Content-Length"] = values[2:3:3]
+	}
+}
+
+// setRepresentation sets what GET and HEAD say of a value, of which size bytes are
+// in the answer.
+func setRepresentation(head http.Header, e *kv.Entry, size int64) {
+	setValidators(head, e, size)
+	head["Accept-Ranges"] = headerBytes
+	head["Cache-Control"] = headerNoCache
+	if e.ContentType == "" {
+		head["Content-Type"] = headerOctets
+	} else {
+		head["Content-Type"] = []string{e.ContentType}
+	}
+}

@@ -1,0 +1,32 @@
+package rest
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// Server returns an HTTP server with the timeouts and limits that the handler
+// counts on. Its own deadlines cover the header and the first 64 KiB each way; the
+// handler moves them for what is longer.
+func (o Options) Server(h http.Handler) *http.Server {
+	o = o.withDefaults()
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: min(10*time.Second, o.BodyTimeout),
+		ReadTimeout:       o.BodyTimeout,
+		WriteTimeout:      2 * o.BodyTimeout, // counted from the header: the body comes first
+		IdleTimeout:       3 * time.Minute,
+		MaxHeaderBytes:    32 << 10, // a key of 4096 bytes is 12 KiB when percent-encoded
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+	}
+}
+
+// Listener lets no more than MaxConns connections of l be open at a time; others
+// wait in the system's backlog.
+func (o Options) Listener(l net.Listener) net.Listener {
+	return netutil.LimitListener(l, o.withDefaults().MaxConns)
+}
