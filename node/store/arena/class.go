@@ -1,13 +1,16 @@
 package arena
 
+import "math/bits"
+
 const minCell = 32
 
 // blockClass marks a page that is one block.
 const blockClass = 0xff
 
 // sizes are the cell sizes, ascending; a class is an index into it. Up to 256 bytes
-// they are all multiples of 8, as most cells are that small; above, eight to a
-// doubling. Each is the largest of which as many fit a page.
+// they are all multiples of 8, as most cells are that small; above, 8 to a doubling;
+// from 4 KiB on all of which a page has a different number. Each is the largest of
+// which as many fit a page.
 var sizes = func() []int {
 	var out []int
 	for s := minCell; s <= MaxCell; s += sizeStep(s) {
@@ -20,14 +23,17 @@ var sizes = func() []int {
 }()
 
 func sizeStep(s int) int {
-	step := 8
-	for step*16 <= s {
-		step *= 2
+	doubling := 1 << (bits.Len(uint(s)) - 1)
+	switch {
+	case s < 256:
+		return 8
+	case s < 4096:
+		return doubling / 8
 	}
-	return step
+	return doubling / 16
 }
 
-// classes of sizes in units of 8 bytes, rounded up.
+// classTable is the classes of sizes in units of 8 bytes, rounded up.
 var classTable = func() (table [MaxCell/8 + 1]uint8) {
 	id := 0
 	for i := range table {
