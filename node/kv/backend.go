@@ -45,9 +45,6 @@ type Body interface {
 // Close must be called once.
 type Value interface {
 	UID() uid.UID
-	Size() int64
-	// Chunk returns bytes from off on, at least one if off < Size, in a slice that
-	// may end before the value does. They are valid until Close and must not be changed.
-	Chunk(off int64) ([]byte, error)
+	Chunked // the chunks are valid until Close
 	Close()
 }

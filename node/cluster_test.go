@@ -1,0 +1,186 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/api/uid"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) { http.DefaultClient.CloseIdleConnections() }))
+}
+
+// cluster is a whole cluster in this process, over real sockets.
+type cluster struct {
+	t      testing.TB
+	nodes  []*running
+	layout *layout.Layout
+	client *http.Client
+	secret *uid.Secret
+}
+
+type running struct {
+	*Node
+	url, admin string
+	peerAddr   string
+	stop       func() error
+}
+
+const testSecret = "snowflake"
+
+func startNode(t testing.TB, name layout.Name, mem memory, change func(*Config)) *running {
+	t.Helper()
+	cfg := Config{
+		Name: name, Listen: "127.0.0.1:0", PeerListen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", Secret: []byte(testSecret),
+		MaxValue: 64 << 20, BodyTimeout: 5 * time.Second, DrainTimeout: 5 * time.Second,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	n, err := New(cfg, mem, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := make(chan listeners, 1)
+	n.listening = func(l listeners) { up <- l }
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	r := &running{Node: n}
+	stopped := false
+	r.stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-done
+	}
+	t.Cleanup(func() { r.stop() }) //nolint:errcheck // tests that care stop it themselves
+	select {
+	case l := <-up:
+		r.url, r.admin = "http://"+l.rest.Addr().String(), "http://"+l.admin.Addr().String()
+		r.peerAddr = l.peer.Addr().String()
+	case err := <-done:
+		t.Fatal(err)
+	}
+	return r
+}
+
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), "level=ERROR") {
+		w.t.Logf("%s", bytes.TrimSpace(b))
+	}
+	return len(b), nil
+}
+
+var plenty = memory{store: 1 << 30, transit: 256 << 20, heap: 1 << 30, conns: 1000}
+
+func startCluster(t testing.TB, shards, copies int, mem memory, change func(*Config)) *cluster {
+	t.Helper()
+	names, err := layout.Names("snow", shards, copies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, _ := uid.NewSecret([]byte(testSecret))
+	c := &cluster{t: t, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, secret: secret}
+	t.Cleanup(c.client.CloseIdleConnections)
+	c.layout = &layout.Layout{Cluster: layout.NewID(), Epoch: 1}
+	for _, name := range names {
+		n := startNode(t, name, mem, change)
+		c.nodes = append(c.nodes, n)
+		c.layout.Members = append(c.layout.Members, layout.Member{
+			Name: name, Address: n.peerAddr, Incarnation: n.state.Incarnation(), JoinEpoch: 1, Phase: layout.Serving,
+		})
+	}
+	c.layout.Segments = layout.SegmentsOf(c.layout.Members, 1)
+	if err := c.layout.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range c.nodes {
+		c.push(n, c.layout)
+	}
+	c.eventually(func() bool {
+		for _, n := range c.nodes {
+			if n.Ready() != nil {
+				return false
+			}
+		}
+		return true
+	}, "all nodes are ready")
+	return c
+}
+
+func (c *cluster) dialer() *peer.Dialer {
+	return &peer.Dialer{Key: c.secret.PeerKey(), Self: func() peer.Hello { return peer.Hello{Cluster: c.layout.Cluster, Name: "author"} }}
+}
+
+func (c *cluster) push(n *running, l *layout.Layout) {
+	c.t.Helper()
+	conn, err := c.dialer().Dial(context.Background(), n.peerAddr, layout.ID{})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	if e, err := peer.PushLayout(context.Background(), conn, l); err != nil || e != l.Epoch {
+		c.t.Fatal(e, err)
+	}
+}
+
+func (c *cluster) eventually(f func() bool, what string) {
+	c.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			c.t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (c *cluster) do(node int, method, key string, body []byte, headers ...string) response {
+	c.t.Helper()
+	r, err := c.try(node, method, key, body, headers...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r
+}
+
+func (c *cluster) try(node int, method, key string, body []byte, headers ...string) (response, error) {
+	return c.request(c.nodes[node].url, method, key, body, headers...)
+}
+
+func (c *cluster) request(url, method, key string, body []byte, headers ...string) (response, error) {
+	req, err := http.NewRequest(method, url+"/"+key, bytes.NewReader(body))
+	if err != nil {
+		return response{}, err
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return response{}, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return response{resp.StatusCode, resp.Header, b}, err
+}

@@ -1,0 +1,168 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/eiri/seppen/api/layout"
+)
+
+// flags are the command's flags as given.
+type flags struct {
+	name, listen, peerListen, adminListen string
+	secretFile, memoryLimit, maxValue     string
+	maxConns                              int
+	bodyTimeout, drainTimeout             time.Duration
+	tlsCert, tlsKey, tlsCA                string
+	logFormat, logLevel                   string
+	lifeline                              int
+}
+
+// Command is `seppen node`.
+func Command() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "node",
+		Short: "Run one node of a cluster",
+		Long: `Run one node of a cluster until SIGTERM.
+
+The node's name, {name}-{lo}-{hi}, spells the range of slots that it holds. It serves
+nothing before the cluster's author (the operator, or seppen local) has given it a
+layout. Every flag can be given as an environment variable: --max-value is
+SEPPEN_MAX_VALUE. The secret is read from --secret-file or from SEPPEN_SECRET.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fromEnvironment(cmd.Flags()); err != nil {
+				return err
+			}
+			return f.run(cmd.Context())
+		},
+	}
+	s := cmd.Flags()
+	host, _ := os.Hostname()
+	s.StringVar(&f.name, "name", host, "the node's name, which ends with its range")
+	s.StringVar(&f.listen, "listen", ":21285", "address of the REST port")
+	s.StringVar(&f.peerListen, "peer-listen", ":21286", "address of the peer port")
+	s.StringVar(&f.adminListen, "admin-listen", ":21287", "address of the port for health, metrics and status")
+	s.StringVar(&f.secretFile, "secret-file", "", "file with the cluster's secret")
+	s.StringVar(&f.memoryLimit, "memory-limit", "0", "memory for keys and values, such as 512MiB; 0: three quarters of the cgroup's or machine's")
+	s.StringVar(&f.maxValue, "max-value", "64MiB", "largest value")
+	s.IntVar(&f.maxConns, "max-connections", 0, "most client connections at a time; 0: as the memory allows")
+	s.DurationVar(&f.bodyTimeout, "body-timeout", 30*time.Second, "how long each 64 KiB of a body may take")
+	s.DurationVar(&f.drainTimeout, "drain-timeout", 25*time.Second, "how long requests in flight may take after SIGTERM")
+	s.StringVar(&f.tlsCert, "peer-tls-cert", "", "certificate for TLS between nodes, PEM")
+	s.StringVar(&f.tlsKey, "peer-tls-key", "", "its key, PEM")
+	s.StringVar(&f.tlsCA, "peer-tls-ca", "", "the authority that signs the nodes' certificates, PEM")
+	s.StringVar(&f.logFormat, "log-format", "auto", "json, text, or auto: text on a terminal")
+	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	s.IntVar(&f.lifeline, "lifeline", 0, "file descriptor whose end stops the node")
+	_ = s.MarkHidden("lifeline")
+	return cmd
+}
+
+// fromEnvironment sets the flags that were not given from SEPPEN_* variables.
+func fromEnvironment(s *pflag.FlagSet) error {
+	var err error
+	s.VisitAll(func(f *pflag.Flag) {
+		name := "SEPPEN_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		v, ok := os.LookupEnv(name)
+		if !ok || f.Changed || err != nil {
+			return
+		}
+		if e := s.Set(f.Name, v); e != nil {
+			err = fmt.Errorf("%s: %w", name, e)
+		}
+	})
+	return err
+}
+
+func (f *flags) run(ctx context.Context) error {
+	log, err := f.logger()
+	if err != nil {
+		return err
+	}
+	cfg, mem, err := f.config(log)
+	if err != nil {
+		return err
+	}
+	mem.apply()
+	n, err := New(cfg, mem, log)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	return n.Run(ctx)
+}
+
+func (f *flags) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level: %w", err)
+	}
+	opt := &slog.HandlerOptions{Level: level}
+	text := f.logFormat == "text"
+	switch f.logFormat {
+	case "json", "text":
+	case "auto":
+		text = term.IsTerminal(int(os.Stderr.Fd()))
+	default:
+		return nil, fmt.Errorf("--log-format %q: must be json, text or auto", f.logFormat)
+	}
+	if text {
+		return slog.New(slog.NewTextHandler(os.Stderr, opt)), nil
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, opt)).With("node", f.name), nil
+}
+
+func (f *flags) config(log *slog.Logger) (cfg Config, mem memory, err error) {
+	cfg = Config{
+		Listen: f.listen, PeerListen: f.peerListen, AdminListen: f.adminListen,
+		MaxConns: f.maxConns, BodyTimeout: f.bodyTimeout, DrainTimeout: f.drainTimeout,
+	}
+	if cfg.Name, err = layout.ParseName(f.name); err != nil {
+		return cfg, mem, fmt.Errorf("--name: %w", err)
+	}
+	var isDefault bool
+	if cfg.Secret, isDefault, err = readSecret(f.secretFile); err != nil {
+		return cfg, mem, err
+	}
+	if isDefault {
+		log.Warn("the secret is the one that everyone knows; set --secret-file or SEPPEN_SECRET")
+	}
+	if cfg.MemoryLimit, err = parseBytes(f.memoryLimit); err != nil {
+		return cfg, mem, fmt.Errorf("--memory-limit: %w", err)
+	}
+	if cfg.MaxValue, err = parseBytes(f.maxValue); err == nil && cfg.MaxValue == 0 {
+		err = fmt.Errorf("must be above 0")
+	}
+	if err != nil {
+		return cfg, mem, fmt.Errorf("--max-value: %w", err)
+	}
+	if cfg.PeerTLSServer, cfg.PeerTLSClient, err = peerTLS(f.tlsCert, f.tlsKey, f.tlsCA); err != nil {
+		return cfg, mem, err
+	}
+	if f.lifeline > 0 {
+		cfg.Lifeline = os.NewFile(uintptr(f.lifeline), "lifeline")
+	}
+	total, err := available()
+	if err != nil {
+		return cfg, mem, err
+	}
+	mem, err = divide(total, cfg.MemoryLimit, cfg.MaxValue)
+	if err != nil {
+		return cfg, mem, fmt.Errorf("--memory-limit: %w", err)
+	}
+	log.Info("memory", "available", total, "store", mem.store, "transit", mem.transit, "heap", mem.heap, "connections", mem.conns)
+	return cfg, mem, nil
+}

@@ -1,0 +1,132 @@
+// Package member holds what a node knows of its cluster: the newest layout it has
+// heard of and its own place in it. A node without a layout serves nothing.
+package member
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
+)
+
+var (
+	// ErrConflict: there are two layouts of one epoch. One of them is no layout of this
+	// cluster's author; the node keeps the one it had (F14).
+	ErrConflict = errors.New("two different layouts of one epoch")
+	// ErrCluster: the layout is another cluster's.
+	ErrCluster = errors.New("the layout belongs to another cluster")
+)
+
+// State is a node's knowledge of its cluster. It is safe for concurrent use.
+type State struct {
+	name        layout.Name
+	incarnation layout.ID
+	log         *slog.Logger
+
+	mu      sync.Mutex // held while a layout is adopted, so that adoptions are in order
+	hash    [32]byte
+	adopted []func(*layout.Table)
+	table   atomic.Pointer[layout.Table]
+	removed chan struct{}
+	gone    bool
+}
+
+// New returns the state of a node that has just started: a fresh incarnation that is
+// no member of anything.
+func New(name layout.Name, log *slog.Logger) *State {
+	return &State{name: name, incarnation: layout.NewID(), log: log, removed: make(chan struct{})}
+}
+
+// Name is the node's own name.
+func (s *State) Name() layout.Name { return s.name }
+
+// Incarnation is this life of the node's process.
+func (s *State) Incarnation() layout.ID { return s.incarnation }
+
+// Table is the newest layout, nil if there is none yet.
+func (s *State) Table() *layout.Table { return s.table.Load() }
+
+// Epoch is the newest layout's, 0 if there is none yet.
+func (s *State) Epoch() uint64 {
+	if t := s.table.Load(); t != nil {
+		return t.Layout.Epoch
+	}
+	return 0
+}
+
+// Me is this incarnation's place in the newest layout, nil if it has none.
+func (s *State) Me() *layout.Member {
+	if t := s.table.Load(); t != nil {
+		return t.Member(s.incarnation)
+	}
+	return nil
+}
+
+// Hello is how the node introduces itself to peers.
+func (s *State) Hello() peer.Hello {
+	h := peer.Hello{Incarnation: s.incarnation, Name: s.name.String()}
+	if t := s.table.Load(); t != nil {
+		h.Cluster = t.Layout.Cluster
+	}
+	return h
+}
+
+// OnAdopt has f called with each layout that is adopted from now on, in order and
+// before any request is answered by it. It must not adopt.
+func (s *State) OnAdopt(f func(*layout.Table)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adopted = append(s.adopted, f)
+}
+
+// Removed is closed when a layout no longer has this incarnation, which was a member:
+// its memory is of no use any more, it must start anew (R4).
+func (s *State) Removed() <-chan struct{} { return s.removed }
+
+// Adopt takes over a layout if it is newer than what the node has; an older one is
+// passed over. Its errors are ErrConflict and ErrCluster.
+func (s *State) Adopt(l *layout.Layout) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.table.Load()
+	if old != nil {
+		if l.Cluster != old.Layout.Cluster {
+			return fmt.Errorf("layout %d: %w", l.Epoch, ErrCluster)
+		}
+		if l.Epoch < old.Layout.Epoch {
+			return nil
+		}
+		if l.Epoch == old.Layout.Epoch {
+			if l.Hash() != s.hash {
+				s.log.Error("layout refused", "epoch", l.Epoch, "error", ErrConflict)
+				return fmt.Errorf("layout %d: %w", l.Epoch, ErrConflict)
+			}
+			return nil
+		}
+	}
+	t := layout.NewTable(l)
+	s.hash = l.Hash()
+	was := old != nil && old.Member(s.incarnation) != nil
+	for _, f := range s.adopted {
+		f(t)
+	}
+	s.table.Store(t)
+	me := t.Member(s.incarnation)
+	s.log.Info("layout adopted", "epoch", l.Epoch, "members", len(l.Members), "phase", phaseOf(me))
+	if was && me == nil && !s.gone {
+		s.gone = true
+		close(s.removed)
+	}
+	return nil
+}
+
+func phaseOf(m *layout.Member) string {
+	if m == nil {
+		return "not a member"
+	}
+	return m.Phase.String()
+}

@@ -1,0 +1,123 @@
+package node
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/peers"
+)
+
+// newRegistry returns a registry with the metrics of the process.
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
+	return r
+}
+
+// peerMetrics count the calls to other nodes.
+type peerMetrics struct {
+	took   *prometheus.HistogramVec
+	errors *prometheus.CounterVec
+}
+
+func newPeerMetrics(reg prometheus.Registerer) *peerMetrics {
+	m := &peerMetrics{
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "seppen_peer_call_duration_seconds", Help: "Calls to other nodes by operation, with the time they took.",
+			Buckets: prometheus.ExponentialBuckets(50e-6, 4, 10), NativeHistogramBucketFactor: 1.1,
+		}, []string{"operation"}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "seppen_peer_call_errors_total", Help: "Calls to other nodes that failed, by operation and reason.",
+		}, []string{"operation", "reason"}),
+	}
+	reg.MustRegister(m.took, m.errors)
+	return m
+}
+
+// PeerCall implements peers.Observer. Answers such as "no such key" are no failures.
+func (m *peerMetrics) PeerCall(op string, err error, took time.Duration) {
+	m.took.WithLabelValues(op).Observe(took.Seconds())
+	reason := ""
+	switch {
+	case errors.Is(err, peers.ErrMoved):
+		reason = "moved"
+	case errors.Is(err, peers.ErrCorrupt):
+		reason = "corrupt"
+	case errors.Is(err, kv.ErrUnknown):
+		reason = "unknown"
+	case errors.Is(err, kv.ErrUnavailable):
+		reason = "unavailable"
+	case errors.Is(err, kv.ErrNoMemory):
+		reason = "no_memory"
+	default:
+		return
+	}
+	m.errors.WithLabelValues(op, reason).Inc()
+}
+
+// gauges are what the store and the layout say at the moment of a scrape.
+type gauges struct {
+	n     *Node
+	descs map[string]*prometheus.Desc
+}
+
+var gaugeHelp = map[string]string{
+	"keys":                "Keys held by this node, copies included.",
+	"tombstones":          "Deletes that may not be forgotten yet.",
+	"values":              "Values held by this node, each once.",
+	"key_bytes":           "Bytes of the keys.",
+	"value_bytes":         "Bytes of the values, each counted once.",
+	"logical_bytes":       "Bytes of the values, counted once for each key.",
+	"overhead_bytes":      "Memory of the store that is neither keys' nor values' bytes.",
+	"memory_used_bytes":   "Memory of the store in use.",
+	"memory_limit_bytes":  "Memory that the store may use.",
+	"transit_bytes":       "Memory of values that pass through this node.",
+	"transit_limit_bytes": "Memory that values passing through may use.",
+	"dedup_ratio":         "Bytes that keys refer to for each byte of values they could share, at this node.",
+	"epoch":               "Epoch of the newest layout, 0 without one.",
+	"ready":               "1 if the node serves.",
+	"reclaim_waiting":     "Values that wait for the check whether a key refers to them.",
+	"reclaim_freed_total": "Values freed because no key referred to them.",
+}
+
+func newGauges(n *Node) *gauges {
+	g := &gauges{n: n, descs: make(map[string]*prometheus.Desc)}
+	for name, help := range gaugeHelp {
+		g.descs[name] = prometheus.NewDesc("seppen_"+name, help, nil, nil)
+	}
+	return g
+}
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range g.descs {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (g *gauges) Collect(ch chan<- prometheus.Metric) {
+	s := g.n.store.Stats()
+	ready := 0.0
+	if g.n.Ready() == nil {
+		ready = 1
+	}
+	for name, v := range map[string]float64{
+		"keys": float64(s.Keys), "tombstones": float64(s.Tombstones), "values": float64(s.Values),
+		"key_bytes": float64(s.KeyBytes), "value_bytes": float64(s.ValueBytes), "logical_bytes": float64(s.LogicalBytes),
+		"overhead_bytes": float64(s.Overhead), "memory_used_bytes": float64(s.Used), "memory_limit_bytes": float64(s.Limit),
+		"transit_bytes": float64(s.Transit), "transit_limit_bytes": float64(s.TransitLimit),
+		"dedup_ratio": dedupRatio(&s), "epoch": float64(g.n.state.Epoch()), "ready": ready,
+		"reclaim_waiting": float64(g.n.reclaim.Waiting()), "reclaim_freed_total": float64(g.n.reclaim.Freed()),
+	} {
+		kind := prometheus.GaugeValue
+		if name == "reclaim_freed_total" {
+			kind = prometheus.CounterValue
+		}
+		ch <- prometheus.MustNewConstMetric(g.descs[name], kind, v)
+	}
+}

@@ -1,0 +1,233 @@
+// Package node is one node of a cluster: it joins the packages below it, from its
+// configuration to a stop on SIGTERM.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/node/admin"
+	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/member"
+	"github.com/eiri/seppen/node/owner"
+	"github.com/eiri/seppen/node/peers"
+	"github.com/eiri/seppen/node/reclaim"
+	"github.com/eiri/seppen/node/replica"
+	"github.com/eiri/seppen/node/rest"
+	"github.com/eiri/seppen/node/router"
+	"github.com/eiri/seppen/node/store"
+	"github.com/eiri/seppen/node/wire"
+)
+
+// ErrRemoved is returned by Run when the layout no longer has this incarnation: the
+// process must start anew.
+var ErrRemoved = errors.New("removed from the layout")
+
+// Node is one node.
+type Node struct {
+	cfg     Config
+	log     *slog.Logger
+	state   *member.State
+	store   *store.Store
+	replica *replica.Replica
+	peers   *peers.Peers
+	owner   *owner.Owner
+	reclaim *reclaim.Reclaimer
+	router  *router.Router
+
+	stopping  atomic.Bool
+	adoptedAt atomic.Int64 // when the newest layout was adopted, Unix nanoseconds
+
+	rest, admin *http.Server
+	peer        *peer.Server
+	background  sync.WaitGroup
+	listening   func(listeners) // for tests; may be nil
+}
+
+// New joins the parts of a node. It serves nothing before Run.
+func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
+	secret, err := uid.NewSecret(cfg.Secret)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, log: log, state: member.New(cfg.Name, log)}
+	self := n.state.Incarnation()
+	n.store = store.New(store.Options{Limit: mem.store, Transit: mem.transit})
+	registry := newRegistry()
+
+	n.peers = peers.New(n.state, &peer.Dialer{Key: secret.PeerKey(), Self: n.state.Hello, TLS: cfg.PeerTLSClient}, peers.Options{
+		Secret: secret, Store: n.store, Observer: newPeerMetrics(registry), Log: log,
+		Marks: func(m layout.ID, told *[layout.Slots]kv.Version) []wire.Mark { return n.replica.Marks(m, told) },
+	})
+	n.replica = replica.New(replica.Options{
+		Self: self, KeySlot: secret.KeySlot, Entries: n.store, Backups: n.peers,
+		Dropped: func(u uid.UID) { n.reclaim.Dropped(u) }, Now: time.Now,
+	})
+	n.owner = &owner.Owner{
+		Self: self, Secret: secret, Store: n.store, Replica: n.replica,
+		Placed: func(u uid.UID) { n.reclaim.Placed(u) }, Hinted: func(u uid.UID) { n.reclaim.Hinted(u) },
+		Doubt: n.doubt,
+	}
+	n.router = router.New(n.state, n.owner, n.peers, secret)
+	n.reclaim = reclaim.New(reclaim.Options{
+		Self: self, Table: n.state.Table, Values: n.store, Asker: asker{n.owner, n.peers}, Log: log,
+	})
+	n.state.OnAdopt(n.replica.Adopt)
+	n.state.OnAdopt(n.peers.Adopt)
+	n.state.OnAdopt(func(*layout.Table) { n.adoptedAt.Store(time.Now().UnixNano()) })
+
+	opt := rest.Options{
+		MaxValue: cfg.MaxValue, BodyTimeout: cfg.BodyTimeout, MaxConns: cfg.MaxConns, Log: log, Metrics: rest.NewMetrics(registry),
+	}
+	if opt.MaxConns == 0 {
+		opt.MaxConns = mem.conns
+	}
+	n.rest = opt.Server(rest.New(n.router, opt))
+	registry.MustRegister(newGauges(n))
+	n.admin = admin.Server(admin.New(admin.Options{
+		Ready: n.Ready, Status: n.Status, Gatherer: registry, OpenAPIYAML: rest.OpenAPI, OpenAPIJSON: rest.OpenAPIJSON,
+	}))
+	service := &peers.Service{State: n.state, Owner: n.owner, Status: n.Status}
+	n.peer = &peer.Server{
+		Key: secret.PeerKey(), Self: n.state.Hello, TLS: cfg.PeerTLSServer, Log: log, Calls: service.Call, Bodies: service.Body,
+	}
+	n.cfg.MaxConns = opt.MaxConns
+	return n, nil
+}
+
+// doubt checks a copy that was found corrupt elsewhere, and heals it.
+func (n *Node) doubt(u uid.UID) {
+	n.background.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		switch bad, err := n.router.Heal(ctx, u); {
+		case err != nil:
+			n.log.Error("corrupt copy dropped and not healed", "uid", u.String(), "error", err)
+		case bad:
+			n.log.Warn("corrupt copy healed", "uid", u.String())
+		default:
+			n.log.Warn("copy is sound: it was damaged on its way", "uid", u.String())
+		}
+	})
+}
+
+// listeners are the node's three ports.
+type listeners struct{ rest, peer, admin net.Listener }
+
+func listen(cfg *Config) (l listeners, err error) {
+	for _, p := range []struct {
+		name, address string
+		l             *net.Listener
+	}{
+		{"REST", cfg.Listen, &l.rest}, {"peer", cfg.PeerListen, &l.peer}, {"admin", cfg.AdminListen, &l.admin},
+	} {
+		if *p.l, err = net.Listen("tcp", p.address); err != nil {
+			l.close()
+			return l, fmt.Errorf("%s port: %w", p.name, err)
+		}
+	}
+	return l, nil
+}
+
+func (l *listeners) close() {
+	for _, l := range []net.Listener{l.rest, l.peer, l.admin} {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// Run serves until the context ends, then stops accepting, finishes what is in flight
+// and returns nil. Any other end is an error.
+func (n *Node) Run(ctx context.Context) error {
+	l, err := listen(&n.cfg)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, 3)
+	serve := func(s *http.Server, l net.Listener) {
+		n.background.Go(func() {
+			if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		})
+	}
+	serve(n.admin, l.admin)
+	stopPeer := n.peer.Serving(l.peer)
+	serve(n.rest, rest.Options{MaxConns: n.cfg.MaxConns}.Listener(l.rest))
+	n.background.Go(func() { n.reclaim.Run(ctx) })
+	if n.cfg.Lifeline != nil {
+		go func() {
+			io.Copy(io.Discard, n.cfg.Lifeline) //nolint:errcheck // its end is what counts
+			n.log.Info("the parent process is gone")
+			cancel()
+		}()
+	}
+	if n.listening != nil {
+		n.listening(l)
+	}
+	n.log.Info("listening", "rest", l.rest.Addr().String(), "peer", l.peer.Addr().String(), "admin", l.admin.Addr().String(),
+		"incarnation", n.state.Incarnation().String())
+
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-failed:
+	case <-n.state.Removed():
+		cause = ErrRemoved
+	}
+	cancel()
+	return errors.Join(cause, n.stop(stopPeer))
+}
+
+// stop ends the node in the order that lets requests in flight finish: clients first,
+// then peers, for which this node may still be an owner.
+func (n *Node) stop(stopPeer func()) error {
+	n.stopping.Store(true)
+	n.log.Info("stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.DrainTimeout)
+	defer cancel()
+	err := n.rest.Shutdown(ctx)
+	if err != nil {
+		err = fmt.Errorf("requests were still in flight after %v: %w", n.cfg.DrainTimeout, err)
+		n.rest.Close()
+	}
+	n.admin.Close()
+	stopPeer()
+	n.peers.Close()
+	n.replica.Close()
+	n.background.Wait()
+	n.log.Info("stopped")
+	return err
+}
+
+// asker lets the reclaimer ask this node in the same way as others.
+type asker struct {
+	owner *owner.Owner
+	peers *peers.Peers
+}
+
+func (a asker) Refs(ctx context.Context, m *layout.Member, refs []wire.Ref) ([]int, error) {
+	if m.Incarnation == a.owner.Self {
+		answers, err := a.owner.Replica.Refers(refs)
+		return answers.Slots, err
+	}
+	return a.peers.Refs(ctx, m, refs)
+}
+
+func (a asker) Hints(ctx context.Context, m *layout.Member, uids []uid.UID) error {
+	return a.peers.Hints(ctx, m, uids)
+}

@@ -1,0 +1,73 @@
+package peers
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/replica"
+	"github.com/eiri/seppen/node/wire"
+)
+
+var (
+	// ErrMoved: the slot's owners changed. The newer layout is adopted; nothing was done.
+	ErrMoved = fmt.Errorf("%w: the slot's owners changed", kv.ErrUnavailable)
+	// ErrGone: the owner does not have the value.
+	ErrGone = errors.New("no such value at its owner")
+	// ErrCorrupt: the owner sent other bytes than the uid names.
+	ErrCorrupt = errors.New("the owner's copy is corrupt")
+)
+
+// failed maps what went wrong with a connection. A request that never left or that
+// has no effect was not executed; a write that may have arrived has an unknown outcome.
+func failed(m *layout.Member, op peer.Op, err error) error {
+	if op == wire.OpOrder && !errors.Is(err, peer.ErrNotSent) {
+		return fmt.Errorf("%w: asking %s: %w", kv.ErrUnknown, m.Name, err)
+	}
+	return fmt.Errorf("%w: asking %s: %w", kv.ErrUnavailable, m.Name, err)
+}
+
+// refused maps a reply's code to the error that encode made it from.
+func refused(m *layout.Member, r peer.Reply) error {
+	switch r.Code {
+	case wire.CodeNotFound:
+		return kv.ErrNotFound
+	case wire.CodePrecondition:
+		return kv.ErrPrecondition
+	case wire.CodeTicket:
+		return replica.ErrTicket
+	case wire.CodeGone:
+		return ErrGone
+	case wire.CodeNoMemory:
+		return noMemoryAt(m)
+	case wire.CodeUnknown:
+		return fmt.Errorf("%w: %s", kv.ErrUnknown, r.Payload)
+	case peer.CodeRefused:
+		return kv.Unavailable("%s: %s", m.Name, r.Payload)
+	}
+	return fmt.Errorf("%s: %s: %s", m.Name, r.Code, r.Payload)
+}
+
+// encode maps an error to the code and the payload that tell it to a peer.
+func encode(err error) (peer.Code, []byte) {
+	for _, c := range []struct {
+		err  error
+		code peer.Code
+	}{
+		{kv.ErrNotFound, wire.CodeNotFound},
+		{kv.ErrPrecondition, wire.CodePrecondition},
+		{replica.ErrTicket, wire.CodeTicket},
+		{kv.ErrNoMemory, wire.CodeNoMemory},
+		{kv.ErrUnknown, wire.CodeUnknown},
+		{kv.ErrUnavailable, peer.CodeRefused},
+	} {
+		if errors.Is(err, c.err) {
+			return c.code, []byte(err.Error())
+		}
+	}
+	return peer.CodeBad, []byte(err.Error())
+}
+
+func noMemoryAt(m *layout.Member) error { return fmt.Errorf("%w at %s", kv.ErrNoMemory, m.Name) }

@@ -1,0 +1,21 @@
+package peers
+
+import (
+	"log/slog"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/store"
+	"github.com/eiri/seppen/node/wire"
+)
+
+// Options are what Peers needs of the rest of the node.
+type Options struct {
+	Secret   *uid.Secret
+	Store    *store.Store // takes in values that pass through
+	Observer Observer
+	Log      *slog.Logger
+	// Marks returns the watermarks that a backup has not been told yet.
+	Marks func(member layout.ID, told *[layout.Slots]kv.Version) []wire.Mark
+}

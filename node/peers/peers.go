@@ -1,0 +1,213 @@
+// Package peers is a node's way to the other members: connections, the requests of
+// node/wire as calls, who is reachable, and the answers to what others ask. It follows
+// the layouts: whoever of two nodes has the older one gets the newer one (R3).
+package peers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/member"
+	"github.com/eiri/seppen/node/wire"
+)
+
+const (
+	readTimeout  = 2 * time.Second // of requests that only look something up
+	placeTimeout = 5 * time.Second // of requests that bring a value
+	// orderTimeout is longer than a primary's own, so that its answer comes first.
+	orderTimeout = 6 * time.Second
+	// freshClock is how old a primary's clock may be to serve as a ticket unasked.
+	freshClock = time.Second
+)
+
+// Observer is told of each call to a peer, for the metrics.
+type Observer interface {
+	PeerCall(op string, err error, took time.Duration)
+}
+
+// Peers reaches the other members. It is safe for concurrent use.
+type Peers struct {
+	state  *member.State
+	dialer *peer.Dialer
+	opt    Options
+
+	mu    sync.RWMutex
+	links map[layout.ID]*link
+	beats map[layout.ID]context.CancelFunc
+
+	ctx    context.Context //nolint:containedctx // ends the beats when the node stops
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// New returns the Peers of a node; it follows the layouts that the state adopts.
+func New(state *member.State, dialer *peer.Dialer, opt Options) *Peers {
+	p := &Peers{
+		state: state, dialer: dialer, opt: opt,
+		links: make(map[layout.ID]*link), beats: make(map[layout.ID]context.CancelFunc),
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
+}
+
+// Close ends all connections.
+func (p *Peers) Close() {
+	p.cancel()
+	p.mu.Lock()
+	for _, l := range p.links {
+		l.close()
+	}
+	p.mu.Unlock()
+	p.wg.Wait()
+}
+
+// Adopt closes the ways to those who are no members any more and starts beating for
+// those who are backups of this node's slots.
+func (p *Peers) Adopt(t *layout.Table) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, l := range p.links {
+		if t.Member(id) == nil {
+			l.close()
+			delete(p.links, id)
+		}
+	}
+	backups := backupsOf(t, p.state.Incarnation())
+	for id, stop := range p.beats {
+		if backups[id] == nil {
+			stop()
+			delete(p.beats, id)
+		}
+	}
+	for id, m := range backups {
+		if p.beats[id] == nil && p.ctx.Err() == nil {
+			ctx, stop := context.WithCancel(p.ctx)
+			p.beats[id] = stop
+			l := p.linkLocked(m)
+			p.wg.Go(func() { p.beat(ctx, l) })
+		}
+	}
+}
+
+// backupsOf are the members that must acknowledge writes of this node's slots.
+func backupsOf(t *layout.Table, self layout.ID) map[layout.ID]*layout.Member {
+	out := make(map[layout.ID]*layout.Member)
+	for s := range layout.Slots {
+		o := t.Owners(uint8(s))
+		if o.Primary == nil || o.Primary.Incarnation != self {
+			continue
+		}
+		for _, m := range o.Ack {
+			if m.Incarnation != self {
+				out[m.Incarnation] = m
+			}
+		}
+	}
+	return out
+}
+
+func (p *Peers) link(m *layout.Member) *link {
+	p.mu.RLock()
+	l := p.links[m.Incarnation]
+	p.mu.RUnlock()
+	if l != nil {
+		return l
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.linkLocked(m)
+}
+
+func (p *Peers) linkLocked(m *layout.Member) *link {
+	l := p.links[m.Incarnation]
+	if l == nil {
+		l = &link{member: m, dialer: p.dialer}
+		if p.ctx.Err() != nil {
+			l.closed = true
+		}
+		p.links[m.Incarnation] = l
+	}
+	return l
+}
+
+// Reachable tells whether a member answers; known is false if it was not asked of late.
+func (p *Peers) Reachable(m *layout.Member) (reachable, known bool) {
+	p.mu.RLock()
+	l := p.links[m.Incarnation]
+	p.mu.RUnlock()
+	if l == nil {
+		return false, false
+	}
+	if l.live() != nil {
+		return true, true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return false, l.failed != nil
+}
+
+// call sends a request at the newest epoch and brings the two nodes to one layout if
+// they had different ones. Errors wrap those of kv, or are ErrMoved or ErrGone.
+func (p *Peers) call(ctx context.Context, m *layout.Member, timeout time.Duration, op peer.Op, a, b []byte) ([]byte, error) {
+	start := time.Now()
+	payload, err := p.ask(ctx, m, timeout, op, a, b)
+	p.opt.Observer.PeerCall(opName(op), err, time.Since(start))
+	return payload, err
+}
+
+func (p *Peers) ask(ctx context.Context, m *layout.Member, timeout time.Duration, op peer.Op, a, b []byte) ([]byte, error) {
+	c, err := p.link(m).connect(ctx)
+	if err != nil {
+		return nil, failed(m, op, err)
+	}
+	for range 3 {
+		r, err := c.Call(ctx, timeout, op, p.state.Epoch(), a, b)
+		if err != nil {
+			return nil, failed(m, op, err)
+		}
+		switch r.Code {
+		case peer.CodeOK:
+			return r.Payload, nil
+		case peer.CodeNeedLayout:
+			t := p.state.Table()
+			if _, err := peer.PushLayout(ctx, c, t.Layout); err != nil {
+				return nil, fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
+			}
+		case peer.CodeStale:
+			return nil, p.adopt(r.Payload)
+		default:
+			return nil, refused(m, r)
+		}
+	}
+	return nil, kv.Unavailable("%s does not take over layout %d", m.Name, p.state.Epoch())
+}
+
+// adopt takes over a newer layout that a peer sent instead of an answer.
+func (p *Peers) adopt(b []byte) error {
+	l, err := layout.Decode(b)
+	if err == nil {
+		err = p.state.Adopt(l)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
+	}
+	return ErrMoved
+}
+
+var opNames = map[peer.Op]string{
+	wire.OpLookup: "lookup", wire.OpOrder: "order", wire.OpReplicate: "replicate", wire.OpPlace: "place",
+	wire.OpTouch: "touch", wire.OpValue: "value", wire.OpList: "list", wire.OpRefs: "refs", wire.OpHints: "hints",
+	wire.OpBeat: "beat", wire.OpSuspect: "suspect", peer.OpPing: "ping",
+}
+
+func opName(op peer.Op) string {
+	if s, ok := opNames[op]; ok {
+		return s
+	}
+	return "other"
+}

@@ -1,0 +1,34 @@
+// Package wire is what nodes say to each other on the peer port: the requests, their
+// replies and how they are written as bytes. It is pure; node/peers carries it.
+package wire
+
+import "github.com/eiri/seppen/api/peer"
+
+// The nodes' requests. The comment names the request's and the reply's types.
+const (
+	OpLookup    = peer.OpNode + iota // Lookup → Found; to the primary of the key's slot
+	OpOrder                          // Write → Ordered; to the primary of the key's slot
+	OpReplicate                      // Replicate → nothing; from a primary to its backups
+	OpPlace                          // Place and the bytes → nothing; to an owner of the uid's slot
+	OpTouch                          // Place without bytes → one byte, 1 if the value is there
+	OpValue                          // a uid → the bytes; to an owner of the uid's slot
+	OpList                           // List → Page; of the slots whose primary is asked
+	OpRefs                           // Refs → Answers; to the primaries of the slots asked about
+	OpHints                          // UIDs → nothing; from a primary to owners of the uids' slots
+	OpBeat                           // Beat → Pulse; from a primary to its backups
+	OpSuspect                        // a uid whose copy was found corrupt → nothing; to the owner it came from
+)
+
+// The nodes' outcomes, besides those of the connection.
+const (
+	CodeNotFound     = peer.CodeNode + iota // the key has no value
+	CodePrecondition                        // the entry does not meet the conditions
+	CodeNoMemory                            // the payload says whose limit was reached
+	CodeUnknown                             // the write was ordered; whether it is everywhere is unknown
+	CodeTicket                              // the ticket is too old or another incarnation's; nothing was done
+	CodeGone                                // the owner has no such value
+)
+
+// MaxInline is the largest value in bytes that travels in a frame. Larger ones are
+// bodies.
+const MaxInline = 64 << 10
