@@ -141,8 +141,8 @@ func (ix *index) insert(a *arena.Arena, p place, it item) {
 	}
 	l := &ix.leaves[p.leaf]
 	if room := len(a.Cell(l.ref)) / itemBytes; l.n == room {
-		// Steps of a quarter from half a leaf on keep leaves nine tenths full.
-		ix.resize(a, l, min(room+min(room, leafItems/4), leafItems))
+		// Small steps keep leaves nine tenths full, though splits leave them half empty.
+		ix.resize(a, l, min(room+min(room, leafItems/8), leafItems))
 	}
 	cell := a.Cell(l.ref)
 	copy(cell[(p.i+1)*itemBytes:(l.n+1)*itemBytes], cell[p.i*itemBytes:l.n*itemBytes])

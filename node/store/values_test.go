@@ -23,11 +23,9 @@ var secret = func() *uid.Secret {
 
 // noise is n bytes that no other seed has.
 func noise(seed, n int) []byte {
-	r := rand.New(rand.NewPCG(uint64(seed), uint64(n)))
+	r := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(n), byte(n >> 8), byte(n >> 16)})
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
+	_, _ = r.Read(b)
 	return b
 }
 

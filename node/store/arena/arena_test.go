@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync"
 	"testing"
 
@@ -251,7 +252,7 @@ func TestMemoryReturns(t *testing.T) {
 	for _, ref := range refs {
 		clear(a.Cell(ref))
 	}
-	if got := resident(t) - before; got < pages*PageSize {
+	if got := resident(t) - before; got < pages*PageSize*9/10 {
 		t.Fatalf("grew by %d bytes only; the test does not see the memory", got)
 	}
 	a.FreeBlocks(refs)
@@ -261,6 +262,7 @@ func TestMemoryReturns(t *testing.T) {
 }
 
 func resident(t *testing.T) int64 {
+	debug.FreeOSMemory() // what earlier tests left on the Go heap is not our subject
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		t.Skip(err)
