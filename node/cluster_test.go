@@ -43,7 +43,7 @@ func startNode(t testing.TB, name layout.Name, mem memory, change func(*Config))
 	t.Helper()
 	cfg := Config{
 		Name: name, Listen: "127.0.0.1:0", PeerListen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", Secret: []byte(testSecret),
-		MaxValue: 64 << 20, BodyTimeout: 5 * time.Second, DrainTimeout: 5 * time.Second,
+		second: 50 * time.Millisecond, MaxValue: 64 << 20, BodyTimeout: 5 * time.Second, DrainTimeout: 5 * time.Second,
 	}
 	if change != nil {
 		change(&cfg)

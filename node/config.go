@@ -31,6 +31,8 @@ type Config struct {
 	PeerTLSServer *tls.Config // nil: without TLS
 	PeerTLSClient *tls.Config
 	Lifeline      io.Reader // the node stops when it ends; nil: none
+
+	second time.Duration // of the times that protect placed values; tests have short ones
 }
 
 // DefaultSecret is the secret where nobody gave one, outside Kubernetes. Everyone knows it.

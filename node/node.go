@@ -3,6 +3,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,16 +64,20 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, log: log, state: member.New(cfg.Name, log)}
 	self := n.state.Incarnation()
-	n.store = store.New(store.Options{Limit: mem.store, Transit: mem.transit})
+	second := cmp.Or(cfg.second, time.Second)
+	start := time.Now()
+	n.store = store.New(store.Options{
+		Limit: mem.store, Transit: mem.transit, Now: func() uint32 { return uint32(time.Since(start) / second) },
+	})
 	registry := newRegistry()
 
 	n.peers = peers.New(n.state, &peer.Dialer{Key: secret.PeerKey(), Self: n.state.Hello, TLS: cfg.PeerTLSClient}, peers.Options{
-		Secret: secret, Store: n.store, Observer: newPeerMetrics(registry), Log: log,
+		Secret: secret, Store: n.store, Observer: newPeerMetrics(registry), Log: log, FreshClock: second,
 		Marks: func(m layout.ID, told *[layout.Slots]kv.Version) []wire.Mark { return n.replica.Marks(m, told) },
 	})
 	n.replica = replica.New(replica.Options{
 		Self: self, KeySlot: secret.KeySlot, Entries: n.store, Backups: n.peers,
-		Dropped: func(u uid.UID) { n.reclaim.Dropped(u) }, Now: time.Now,
+		Dropped: func(u uid.UID) { n.reclaim.Dropped(u) }, Now: time.Now, TicketAge: replica.TicketAge * second,
 	})
 	n.owner = &owner.Owner{
 		Self: self, Secret: secret, Store: n.store, Replica: n.replica,
@@ -81,7 +86,7 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	}
 	n.router = router.New(n.state, n.owner, n.peers, secret)
 	n.reclaim = reclaim.New(reclaim.Options{
-		Self: self, Table: n.state.Table, Values: n.store, Asker: asker{n.owner, n.peers}, Log: log,
+		Self: self, Table: n.state.Table, Values: n.store, Asker: asker{n.owner, n.peers}, Second: second,
 	})
 	n.state.OnAdopt(n.replica.Adopt)
 	n.state.OnAdopt(n.peers.Adopt)

@@ -24,7 +24,7 @@ func (p *Peers) Ticket(ctx context.Context, m *layout.Member) (wire.Ticket, erro
 		return wire.Ticket{}, failed(m, peer.OpPing, err)
 	}
 	clock, age := c.Clock()
-	if age > freshClock {
+	if age > p.opt.FreshClock {
 		if _, err := c.Call(ctx, readTimeout, peer.OpPing, 0, nil, nil); err != nil {
 			return wire.Ticket{}, failed(m, peer.OpPing, err)
 		}

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
@@ -16,6 +17,8 @@ type Options struct {
 	Store    *store.Store // takes in values that pass through
 	Observer Observer
 	Log      *slog.Logger
+	// FreshClock is how old a primary's clock may be to serve as a ticket unasked.
+	FreshClock time.Duration
 	// Marks returns the watermarks that a backup has not been told yet.
 	Marks func(member layout.ID, told *[layout.Slots]kv.Version) []wire.Mark
 }

@@ -21,8 +21,6 @@ const (
 	placeTimeout = 5 * time.Second // of requests that bring a value
 	// orderTimeout is longer than a primary's own, so that its answer comes first.
 	orderTimeout = 6 * time.Second
-	// freshClock is how old a primary's clock may be to serve as a ticket unasked.
-	freshClock = time.Second
 )
 
 // Observer is told of each call to a peer, for the metrics.

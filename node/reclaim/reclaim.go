@@ -2,7 +2,6 @@ package reclaim
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,12 +13,12 @@ import (
 )
 
 const (
-	// Grace is for how long a value must not have been touched before it is asked
-	// about. It exceeds replica.TicketAge by more than the seconds of coarse clocks.
-	Grace = 5 * time.Second
+	// Grace is for how many seconds a value must not have been touched before it is asked
+	// about. It exceeds replica.TicketAge by more than the store's coarse clock is off.
+	Grace = 5
 
-	// tick is how often checks that are due are made and hints are sent.
-	tick = 250 * time.Millisecond
+	// ticks is how often in a second checks that are due are made and hints are sent.
+	ticks = 4
 	// batch is how many values one question is about.
 	batch = 512
 	// maxQueue bounds the values that wait for a check; a fast sweep covers the rest.
@@ -50,7 +49,8 @@ type Options struct {
 	Table  func() *layout.Table // nil without a layout
 	Values Values
 	Asker  Asker
-	Log    *slog.Logger
+	// Second is the length of a second of the store's clock; tests have short ones.
+	Second time.Duration
 }
 
 // Reclaimer frees the values of one node.
@@ -120,7 +120,7 @@ func (r *Reclaimer) Dropped(u uid.UID) {
 
 // Run works until the context ends.
 func (r *Reclaimer) Run(ctx context.Context) {
-	t := time.NewTicker(tick)
+	t := time.NewTicker(r.opt.Second / ticks)
 	defer t.Stop()
 	for {
 		select {
@@ -147,7 +147,7 @@ func (r *Reclaimer) takeDue(now time.Time) []uid.UID {
 	r.due = nil
 	n := 0
 	// The store's clock has whole seconds: a second more makes sure that it agrees.
-	for n < len(r.queue) && now.Sub(r.queue[n].from) > Grace+time.Second {
+	for n < len(r.queue) && now.Sub(r.queue[n].from) > (Grace+1)*r.opt.Second {
 		out = append(out, r.queue[n].uid)
 		n++
 	}
@@ -184,7 +184,7 @@ func (r *Reclaimer) check(ctx context.Context, t *layout.Table, uids []uid.UID, 
 			f, ok := r.opt.Values.Age(u)
 			switch {
 			case !ok:
-			case time.Duration(f.Touched)*time.Second >= Grace:
+			case f.Touched >= Grace:
 				asked = append(asked, candidate{u, f})
 			default:
 				young = true

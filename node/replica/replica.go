@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// TicketAge is how old a ticket may be when its write is ordered. Values that were
-	// placed within it are never freed (see node/reclaim).
-	TicketAge = 3 * time.Second
+	// TicketAge is how many seconds old a ticket may be when its write is ordered. Values
+	// that were placed within it are never freed (see node/reclaim).
+	TicketAge = 3
 
 	// orderTimeout is how long a write may wait for its turn or for its backups.
 	orderTimeout = 5 * time.Second
@@ -55,8 +55,9 @@ type Options struct {
 	Entries Entries
 	Backups Backups
 	// Dropped is told the uid of a value that no entry of this node refers to any more.
-	Dropped func(uid.UID)
-	Now     func() time.Time // wall clock, for Modified
+	Dropped   func(uid.UID)
+	Now       func() time.Time // wall clock, for Modified
+	TicketAge time.Duration    // TicketAge seconds; tests have short ones
 }
 
 // Replica is a node's part in the order of all slots that it owns.
@@ -225,7 +226,7 @@ func (r *Replica) decide(s *slot, n uint8, w *wire.Write) (*operation, error) {
 // admit refuses what was placed too long ago or finds no room.
 func (r *Replica) admit(s *slot, w *wire.Write) error {
 	now := peer.Clock()
-	if w.Ticket.Incarnation != r.opt.Self || w.Ticket.Clock > now || now-w.Ticket.Clock > uint64(TicketAge/time.Millisecond) {
+	if w.Ticket.Incarnation != r.opt.Self || w.Ticket.Clock > now || now-w.Ticket.Clock > uint64(r.opt.TicketAge/time.Millisecond) {
 		return ErrTicket
 	}
 	if !r.opt.Entries.Room(entryBytes(w)) {
