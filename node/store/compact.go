@@ -21,9 +21,21 @@ const worthwhile = 1.0 / 32
 // makeRoom compacts if that frees enough pages to be worth it, and tells whether the
 // caller should try again. The caller holds no lock.
 func (s *Store) makeRoom() bool {
+	s.compaction.mu.Lock()
+	defer s.compaction.mu.Unlock()
+	return s.compactIfWorthwhile()
+}
+
+// relieve is makeRoom for who need not wait for a pass that is under way.
+func (s *Store) relieve() {
+	if s.compaction.mu.TryLock() {
+		defer s.compaction.mu.Unlock()
+		s.compactIfWorthwhile()
+	}
+}
+
+func (s *Store) compactIfWorthwhile() bool {
 	c := &s.compaction
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	promised := s.mem.Reclaimable()
 	if promised < 1 || float64(promised) < worthwhile*float64(s.mem.Used()/arena.PageSize) {
 		return s.mem.Left() > 0 // a pass that was waited for may have done it

@@ -28,7 +28,7 @@ func (s *Store) Apply(slot uint8, e *kv.Entry) (prev kv.Entry, hadPrev, applied 
 	check(e)
 	prev, hadPrev, applied = s.apply(slot, e)
 	if applied && s.limited && s.mem.Left() < 0 {
-		s.makeRoom()
+		s.relieve()
 	}
 	return prev, hadPrev, applied
 }
