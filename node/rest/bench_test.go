@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -113,4 +115,45 @@ func BenchmarkPut128(b *testing.B) {
 	b.Run("rest", func(b *testing.B) { benchmark(b, benchHandler(false), "PUT", body) })
 	b.Run("metrics", func(b *testing.B) { benchmark(b, benchHandler(true), "PUT", body) })
 	b.Run("bare", func(b *testing.B) { benchmark(b, bare(), "PUT", body) })
+}
+
+// socketRate measures requests through net/http and a socket, where the handler's
+// cost is what a client sees of it.
+func socketRate(b *testing.B, h http.Handler) {
+	s := httptest.NewUnstartedServer(nil)
+	s.Config = quiet().Server(h)
+	s.Start()
+	defer s.Close()
+	const request = "GET /key HTTP/1.1\r\nHost: seppen\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		defer c.Close()
+		buf := make([]byte, 4096)
+		for pb.Next() {
+			if _, err := io.WriteString(c, request); err != nil {
+				b.Error(err)
+				return
+			}
+			for got := 0; ; { // an answer is one packet or two, and ends with the value
+				n, err := c.Read(buf[got:])
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				if got += n; buf[got-1] == 'x' {
+					break
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkSocketGet128(b *testing.B) {
+	b.Run("rest", func(b *testing.B) { socketRate(b, benchHandler(true)) })
+	b.Run("bare", func(b *testing.B) { socketRate(b, bare()) })
 }
