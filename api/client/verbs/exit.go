@@ -1,0 +1,73 @@
+package verbs
+
+import (
+	"context"
+	"errors"
+
+	"github.com/eiri/seppen/api/client"
+)
+
+// The exit codes, for scripts. docs/cli.md has them too.
+const (
+	ExitOther        = 1
+	ExitUsage        = 2
+	ExitNotFound     = 3
+	ExitPrecondition = 4
+	ExitUnavailable  = 5
+	ExitUnknown      = 6
+	ExitRefused      = 7
+	ExitInterrupted  = 130
+)
+
+const exitHelp = `Exit codes:
+  0  done
+  1  another error
+  2  wrong usage
+  3  the key was not found
+  4  a precondition failed (--if-match, --if-none-match, --no-clobber)
+  5  unavailable: not executed, may be tried again
+  6  the outcome of a write is unknown: look before you try again
+  7  refused for the value's size or for want of memory
+  130  interrupted`
+
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Usage marks an error as one in how a command was called.
+func Usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// ExitCode is the exit code of a command that returned err. Of several errors the one
+// counts after which the caller knows least.
+func ExitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		return ExitUsage
+	}
+	for _, c := range []struct {
+		err  error
+		code int
+	}{
+		{context.Canceled, ExitInterrupted},
+		{client.ErrUnknown, ExitUnknown},
+		{client.ErrUnavailable, ExitUnavailable},
+		{client.ErrTooLarge, ExitRefused},
+		{client.ErrNoMemory, ExitRefused},
+		{client.ErrPrecondition, ExitPrecondition},
+		{client.ErrKey, ExitUsage},
+		{client.ErrNotFound, ExitNotFound},
+	} {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return ExitOther
+}
