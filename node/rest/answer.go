@@ -100,7 +100,12 @@ func (a *answer) extendIfLate() {
 
 // abort ends an answer that has begun and cannot be completed so that the client
 // can tell.
-func (a *answer) abort() { panic(http.ErrAbortHandler) }
+func (a *answer) abort() {
+	if !a.r.ProtoAtLeast(1, 1) {
+		reset(a.ResponseWriter)
+	}
+	panic(http.ErrAbortHandler)
+}
 
 const (
 	// maxDiscard is what net/http itself reads of a body that nobody wanted.

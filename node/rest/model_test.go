@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
@@ -34,7 +35,6 @@ type model struct {
 	fail      map[string]error // by method
 	failChunk int64            // chunks from this byte on fail, if above zero
 	failList  int              // lists fail after so many entries, if above zero
-	lookedUp  func()           // called after each look-up
 
 	mu      sync.Mutex
 	entries map[string]kv.Entry
@@ -71,9 +71,6 @@ func (m *model) put(key, contentType, value string) kv.Entry {
 func (m *model) Lookup(_ context.Context, key string, withValue bool) (kv.Entry, kv.Value, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.lookedUp != nil {
-		defer m.lookedUp()
-	}
 	if err := m.fail["Lookup"]; err != nil {
 		return kv.Entry{}, nil, err
 	}
@@ -265,23 +262,57 @@ func read(t testing.TB, r *http.Response) string {
 	return string(b)
 }
 
-// raw sends bytes to a server and returns all that it answers until it closes.
-func raw(t testing.TB, s *httptest.Server, request string) string {
+// client speaks HTTP as bytes, as no HTTP library would.
+type client struct {
+	t testing.TB
+	net.Conn
+	in *bufio.Reader
+}
+
+func dial(t testing.TB, s *httptest.Server) *client {
 	t.Helper()
 	c, err := net.Dial("tcp", s.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { c.Close() })
 	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(c, request); err != nil {
-		t.Fatal(err)
+	return &client{t, c, bufio.NewReader(c)}
+}
+
+func (c *client) send(s string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c, s); err != nil {
+		c.t.Fatal(err)
 	}
-	b, err := io.ReadAll(c)
+}
+
+// answer reads the answer to a request of the given method, and its body.
+func (c *client) answer(method string) (*http.Response, string) {
+	c.t.Helper()
+	resp, err := http.ReadResponse(c.in, &http.Request{Method: method})
 	if err != nil {
-		t.Fatalf("after %q: %v", b, err)
+		c.t.Fatal(err)
 	}
-	return string(b)
+	return resp, read(c.t, resp)
+}
+
+// expect reads an answer and checks its status.
+func (c *client) expect(method string, status int) (*http.Response, string) {
+	c.t.Helper()
+	resp, body := c.answer(method)
+	if resp.StatusCode != status {
+		c.t.Fatalf("%s: status %d, want %d: %q", method, resp.StatusCode, status, body)
+	}
+	return resp, body
+}
+
+// closed checks that the server has nothing more to say.
+func (c *client) closed() {
+	c.t.Helper()
+	if b, err := io.ReadAll(c.in); err != nil || len(b) > 0 {
+		c.t.Errorf("after the answer: %q, %v", b, err)
+	}
 }

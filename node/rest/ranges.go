@@ -34,10 +34,11 @@ func spanOf(head http.Header, e *kv.Entry, size int64) (span, int) {
 		return whole, http.StatusOK
 	}
 	unit, set, _ := strings.Cut(lines[0], "=")
-	if !strings.EqualFold(unit, "bytes") || strings.Contains(set, ",") {
+	set = strings.Trim(set, " \t")
+	if !strings.EqualFold(unit, "bytes") || set == "" || strings.Contains(set, ",") {
 		return whole, http.StatusOK
 	}
-	if s, ok := parseSpan(strings.Trim(set, " \t"), size); ok {
+	if s, ok := parseSpan(set, size); ok {
 		return s, http.StatusPartialContent
 	}
 	return whole, http.StatusRequestedRangeNotSatisfiable

@@ -2,11 +2,8 @@ package rest
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // Server returns an HTTP server with the timeouts and limits that the handler
@@ -23,10 +20,4 @@ func (o Options) Server(h http.Handler) *http.Server {
 		MaxHeaderBytes:    32 << 10, // a key of 4096 bytes is 12 KiB when percent-encoded
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
-}
-
-// Listener lets no more than MaxConns connections of l be open at a time; others
-// wait in the system's backlog.
-func (o Options) Listener(l net.Listener) net.Listener {
-	return netutil.LimitListener(l, o.withDefaults().MaxConns)
 }
