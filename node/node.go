@@ -76,7 +76,7 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 		Marks: func(m layout.ID, told *[layout.Slots]kv.Version) []wire.Mark { return n.replica.Marks(m, told) },
 	})
 	n.replica = replica.New(replica.Options{
-		Self: self, KeySlot: secret.KeySlot, Entries: n.store, Backups: n.peers,
+		Self: self, Entries: n.store, Backups: n.peers,
 		Dropped: func(u uid.UID) { n.reclaim.Dropped(u) }, Now: time.Now, TicketAge: replica.TicketAge * second,
 	})
 	n.owner = &owner.Owner{

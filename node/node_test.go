@@ -28,7 +28,7 @@ func TestAnyNodeAnyKey(t *testing.T) {
 				for j := range c.nodes {
 					g := c.do(j, "GET", key, nil)
 					if g.status != 200 || !bytes.Equal(g.body, value) || g.header.Get("Content-Type") != "x/y" {
-						t.Fatalf("GET %d bytes at node %d: %d, %d bytes %v", size, j, g.status, len(g.body), g.header)
+						t.Fatalf("GET %d bytes at node %d: %d, %d bytes %v %.200q", size, j, g.status, len(g.body), g.header, g.body)
 					}
 				}
 			}

@@ -29,9 +29,10 @@ const (
 	readBuffer = 32 << 10
 	// tick is how often a connection looks for overdue calls.
 	tick = 100 * time.Millisecond
-	// silence is how long a peer that owes replies may say nothing at all, not even to a
-	// ping, before the connection is given up.
-	silence = 1500 * time.Millisecond
+	// silence is for how many ticks a peer that owes replies may say nothing at all, not
+	// even to a ping, before the connection is given up. Ticks are counted, not time: if
+	// this process itself stood still, that is not the peer's silence.
+	silence = 25
 )
 
 // Dialer opens connections to peer ports.
@@ -89,16 +90,14 @@ type Conn struct {
 	nextID uint32
 	err    error // set once the connection is of no use
 
-	heard  atomic.Int64 // when bytes last came, nanoseconds since the epoch of monotonic
-	clock  atomic.Uint64
-	clockT atomic.Int64
-	done   chan struct{}
+	heard atomic.Int64  // when a reply last came, by monotonic; 0: never
+	clock atomic.Uint64 // the peer's clock in that reply
+	done  chan struct{}
 }
 
 type call struct {
 	reply    chan Reply
 	deadline int64
-	ping     bool
 }
 
 // Reply is the answer to one request.
@@ -115,7 +114,6 @@ func (d *Dialer) Dial(ctx context.Context, address string, want layout.ID) (*Con
 		return nil, err
 	}
 	c := &Conn{nc: nc, w: newWriter(nc), remote: them, calls: make(map[uint32]*call), done: make(chan struct{})}
-	c.heard.Store(monotonic())
 	go c.read()
 	go c.watch()
 	return c, nil
@@ -127,13 +125,10 @@ func (c *Conn) Remote() Hello { return c.remote }
 // Done is closed once the connection is of no more use.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// Heard is how long ago the peer last sent anything.
-func (c *Conn) Heard() time.Duration { return time.Duration(monotonic() - c.heard.Load()) }
-
 // Clock is the peer's clock as of its last reply, milliseconds since its process
 // started, and how long ago that reply came.
 func (c *Conn) Clock() (clock uint64, age time.Duration) {
-	at := c.clockT.Load()
+	at := c.heard.Load()
 	if at == 0 {
 		return 0, 1 << 62
 	}
@@ -151,7 +146,7 @@ func (c *Conn) Call(ctx context.Context, timeout time.Duration, op Op, epoch uin
 		return Reply{}, fmt.Errorf("%w: payload of %d bytes", ErrNotSent, len(a)+len(b))
 	}
 	cl := callPool.Get().(*call)
-	cl.deadline, cl.ping = monotonic()+int64(timeout), op == OpPing
+	cl.deadline = monotonic() + int64(timeout)
 	id, err := c.begin(cl)
 	if err != nil {
 		callPool.Put(cl)
@@ -215,10 +210,9 @@ func (c *Conn) read() {
 			c.fail(err)
 			return
 		}
-		now := monotonic()
-		c.heard.Store(now)
+		// In this order: a clock may seem older than it is, never fresher.
 		c.clock.Store(h.stamp)
-		c.clockT.Store(now)
+		c.heard.Store(monotonic())
 		c.mu.Lock()
 		cl := c.calls[h.id]
 		delete(c.calls, h.id)
@@ -252,40 +246,41 @@ func (c *Conn) fail(err error) {
 func (c *Conn) watch() {
 	t := time.NewTicker(tick)
 	defer t.Stop()
+	quiet, heard := 0, c.heard.Load()
 	for {
 		select {
 		case <-c.done:
 			return
 		case <-t.C:
 		}
-		owed, pinged := c.expire(monotonic())
-		switch quiet := c.Heard(); {
-		case owed == 0:
-			c.heard.Store(monotonic()) // nothing is owed: silence is fine
-		case quiet > silence:
-			c.fail(fmt.Errorf("silent for %v", quiet.Round(time.Millisecond)))
+		owed := c.expire(monotonic())
+		if now := c.heard.Load(); owed == 0 || now != heard {
+			quiet, heard = 0, now
+			continue
+		}
+		switch quiet++; quiet {
+		case silence / 4:
+			go c.Call(context.Background(), silence*tick, OpPing, 0, nil, nil) //nolint:errcheck // watched by its silence
+		case silence:
+			c.fail(fmt.Errorf("silent for %v", silence*tick))
 			return
-		case quiet > silence/4 && !pinged:
-			go c.Call(context.Background(), silence, OpPing, 0, nil, nil) //nolint:errcheck // watched by its silence
 		}
 	}
 }
 
-// expire ends overdue calls and tells how many are still owed a reply, and whether
-// one of them is a ping.
-func (c *Conn) expire(now int64) (owed int, pinged bool) {
+// expire ends overdue calls and tells how many are still owed a reply.
+func (c *Conn) expire(now int64) (owed int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, cl := range c.calls {
 		if cl.deadline > now {
 			owed++
-			pinged = pinged || cl.ping
 			continue
 		}
 		delete(c.calls, id)
 		cl.reply <- Reply{err: ErrTimeout}
 	}
-	return owed, pinged
+	return owed
 }
 
 var started = time.Now()

@@ -36,12 +36,12 @@ func (o *Owner) Sum(value []byte) uid.UID { return o.Secret.Sum(value) }
 // Ticket is this node's clock as a primary.
 func (o *Owner) Ticket() wire.Ticket { return wire.Ticket{Incarnation: o.Self, Clock: peer.Clock()} }
 
-// Entry returns a key's entry if this node is the active primary of its slot.
-func (o *Owner) Entry(key string) (kv.Entry, error) { return o.Replica.Entry(key) }
+// Entry returns the entry of a key of the slot if this node is its active primary.
+func (o *Owner) Entry(slot uint8, key string) (kv.Entry, error) { return o.Replica.Entry(slot, key) }
 
-// Order executes a write if this node is the active primary of its slot.
-func (o *Owner) Order(ctx context.Context, w *wire.Write, origin layout.ID) (wire.Ordered, error) {
-	return o.Replica.Order(ctx, w, origin)
+// Order executes a write of a key of the slot if this node is its active primary.
+func (o *Owner) Order(ctx context.Context, slot uint8, w *wire.Write, origin layout.ID) (wire.Ordered, error) {
+	return o.Replica.Order(ctx, slot, w, origin)
 }
 
 // Value returns a value that is here, else nil.

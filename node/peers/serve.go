@@ -163,12 +163,13 @@ func (s *Service) reply(r *peer.Request, a answer, err error) {
 // go from the store to the connection's buffer without a copy in between.
 func (s *Service) lookup(r *peer.Request) {
 	q, err := wire.ParseLookup(r.Payload)
+	slot := s.Owner.KeySlot(q.Key)
 	if err == nil {
-		err = s.check(r.Epoch, ofSlot(s.Owner.KeySlot(q.Key)))
+		err = s.check(r.Epoch, ofSlot(slot))
 	}
 	var found wire.Found
 	if err == nil {
-		found.Entry, err = s.Owner.Entry(q.Key)
+		found.Entry, err = s.Owner.Entry(slot, q.Key)
 	}
 	if err != nil {
 		s.reply(r, answer{}, err)
@@ -303,13 +304,14 @@ func (s *Service) suspect(r *peer.Request) error {
 
 func (s *Service) order(r *peer.Request) (answer, error) {
 	w, err := wire.ParseWrite(r.Payload)
+	slot := s.Owner.KeySlot(w.Key)
 	if err == nil {
-		err = s.check(r.Epoch, ofSlot(s.Owner.KeySlot(w.Key)))
+		err = s.check(r.Epoch, ofSlot(slot))
 	}
 	if err != nil {
 		return answer{}, err
 	}
-	o, err := s.Owner.Order(context.Background(), &w, r.From.Incarnation)
+	o, err := s.Owner.Order(context.Background(), slot, &w, r.From.Incarnation)
 	if err != nil {
 		return answer{}, err
 	}

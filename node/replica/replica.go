@@ -51,7 +51,6 @@ type Backups interface {
 // Options are a Replica's parts.
 type Options struct {
 	Self    layout.ID
-	KeySlot func(key string) uint8
 	Entries Entries
 	Backups Backups
 	// Dropped is told the uid of a value that no entry of this node refers to any more.
@@ -129,11 +128,10 @@ func (s *slot) notPrimary(n uint8) error {
 	return kv.Unavailable("slot %d is not active here; its primary is %s", n, s.primary.Name)
 }
 
-// Entry returns a key's committed entry. kv.ErrUnavailable unless this node is the
+// Entry returns the committed entry of a key of slot n. kv.ErrUnavailable unless this node is the
 // slot's active primary: only it knows what is committed, and only it may say that
 // there is nothing.
-func (r *Replica) Entry(key string) (kv.Entry, error) {
-	n := r.opt.KeySlot(key)
+func (r *Replica) Entry(n uint8, key string) (kv.Entry, error) {
 	// The state is read before the right to answer is checked, so that a right lost in
 	// between is noticed (F7).
 	e, ok := r.opt.Entries.Entry(n, key)
@@ -149,14 +147,11 @@ func (r *Replica) Entry(key string) (kv.Entry, error) {
 	return e, nil
 }
 
-// Order executes a write that another node or this one asks for and returns once
+// Order executes a write of a key of slot n that another node or this one asks for and returns once
 // every owner has it. Errors: those of the conditions (kv.ErrPrecondition,
 // kv.ErrNotFound), kv.ErrUnavailable, kv.ErrNoMemory and ErrTicket if nothing was done,
 // and kv.ErrUnknown if it was ordered but is not known to be everywhere.
-func (r *Replica) Order(ctx context.Context, w *wire.Write, origin layout.ID) (wire.Ordered, error) {
-	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
-	defer cancel()
-	n := r.opt.KeySlot(w.Key)
+func (r *Replica) Order(ctx context.Context, n uint8, w *wire.Write, origin layout.ID) (wire.Ordered, error) {
 	s := &r.slots[n]
 	s.mu.Lock()
 	if err := r.turn(ctx, s, n, w.Key); err != nil {
@@ -184,6 +179,11 @@ func (r *Replica) Order(ctx context.Context, w *wire.Write, origin layout.ID) (w
 
 // turn waits, with the slot's lock, until no other operation on the key is under way.
 func (r *Replica) turn(ctx context.Context, s *slot, n uint8, key string) error {
+	if s.active && s.order.pending[key] == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
+	defer cancel()
 	for {
 		if !s.active {
 			return s.notPrimary(n)
@@ -240,6 +240,8 @@ func entryBytes(w *wire.Write) int64 { return int64(len(w.Key) + len(w.ContentTy
 
 // replicate sends an ordered operation to the other owners and waits for them.
 func (r *Replica) replicate(ctx context.Context, n uint8, op *operation, others []*layout.Member) (wire.Ordered, error) {
+	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
+	defer cancel()
 	for _, m := range others[1:] {
 		r.wg.Go(func() { r.send(n, op, m) })
 	}

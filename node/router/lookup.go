@@ -16,22 +16,23 @@ import (
 func (r *Router) Lookup(ctx context.Context, key string, withValue bool) (kv.Entry, kv.Value, error) {
 	var e kv.Entry
 	var v kv.Value
+	slot := r.secret.KeySlot(key)
 	err := r.retry(ctx, func(t *layout.Table) (err error) {
-		e, v, err = r.lookup(ctx, t, key, withValue)
+		e, v, err = r.lookup(ctx, t, slot, key, withValue)
 		return err
 	})
 	return e, v, err
 }
 
-func (r *Router) lookup(ctx context.Context, t *layout.Table, key string, withValue bool) (kv.Entry, kv.Value, error) {
-	m, self, err := r.primary(t, key)
+func (r *Router) lookup(ctx context.Context, t *layout.Table, slot uint8, key string, withValue bool) (kv.Entry, kv.Value, error) {
+	m, self, err := r.primary(t, slot)
 	if err != nil {
 		return kv.Entry{}, nil, err
 	}
 	var e kv.Entry
 	var v kv.Value
 	if self {
-		e, err = r.owner.Entry(key)
+		e, err = r.owner.Entry(slot, key)
 	} else {
 		inline := 0
 		if withValue {

@@ -64,15 +64,16 @@ func (r *Router) Put(ctx context.Context, key, contentType string, b kv.Body, co
 	src := source{staged: in.staged}
 	defer src.close()
 	var done wire.Ordered
+	slot := r.secret.KeySlot(key)
 	err := r.retry(ctx, func(t *layout.Table) (err error) {
-		done, err = r.put(ctx, t, &w, &src)
+		done, err = r.put(ctx, t, slot, &w, &src)
 		return err
 	})
 	return done.Entry, done.Created, err
 }
 
-func (r *Router) put(ctx context.Context, t *layout.Table, w *wire.Write, src *source) (wire.Ordered, error) {
-	m, self, err := r.primary(t, w.Key)
+func (r *Router) put(ctx context.Context, t *layout.Table, slot uint8, w *wire.Write, src *source) (wire.Ordered, error) {
+	m, self, err := r.primary(t, slot)
 	if err != nil {
 		return wire.Ordered{}, err
 	}
@@ -82,15 +83,15 @@ func (r *Router) put(ctx context.Context, t *layout.Table, w *wire.Write, src *s
 	} else if w.Ticket, err = r.peers.Ticket(ctx, m); err != nil {
 		return wire.Ordered{}, err
 	}
-	if err := r.place(ctx, t, wire.Place{UID: w.UID, Witness: r.secret.KeySlot(w.Key)}, src); err != nil {
+	if err := r.place(ctx, t, wire.Place{UID: w.UID, Witness: slot}, src); err != nil {
 		return wire.Ordered{}, err
 	}
-	return r.order(ctx, m, self, w)
+	return r.order(ctx, m, self, slot, w)
 }
 
-func (r *Router) order(ctx context.Context, m *layout.Member, self bool, w *wire.Write) (wire.Ordered, error) {
+func (r *Router) order(ctx context.Context, m *layout.Member, self bool, slot uint8, w *wire.Write) (wire.Ordered, error) {
 	if self {
-		return r.owner.Order(ctx, w, r.owner.Self)
+		return r.owner.Order(ctx, slot, w, r.owner.Self)
 	}
 	return r.peers.Order(ctx, m, w)
 }
@@ -98,10 +99,11 @@ func (r *Router) order(ctx context.Context, m *layout.Member, self bool, w *wire
 // Delete implements kv.Backend.
 func (r *Router) Delete(ctx context.Context, key string, cond kv.Conditions) error {
 	w := wire.Write{Key: key, Delete: true, Cond: cond, ID: r.writes.Add(1)}
+	slot := r.secret.KeySlot(key)
 	return r.retry(ctx, func(t *layout.Table) error {
-		m, self, err := r.primary(t, key)
+		m, self, err := r.primary(t, slot)
 		if err == nil {
-			_, err = r.order(ctx, m, self, &w)
+			_, err = r.order(ctx, m, self, slot, &w)
 		}
 		return err
 	})

@@ -49,9 +49,8 @@ func (r *Router) table() (*layout.Table, error) {
 	return t, nil
 }
 
-// primary returns the primary of a key's slot and whether it is this node.
-func (r *Router) primary(t *layout.Table, key string) (m *layout.Member, self bool, err error) {
-	slot := r.secret.KeySlot(key)
+// primary returns a slot's primary and whether it is this node.
+func (r *Router) primary(t *layout.Table, slot uint8) (m *layout.Member, self bool, err error) {
 	m = t.Owners(slot).Primary
 	if m == nil {
 		return nil, false, kv.Unavailable("slot %d has no primary", slot)
