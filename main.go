@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eiri/seppen/api/client/verbs"
+	"github.com/eiri/seppen/controllers/local"
+	"github.com/eiri/seppen/node"
 )
 
 // version is set by the linker (see the Makefile); without it the build's own is used.
@@ -58,7 +60,7 @@ func rootCommand() *cobra.Command {
 
 // serverCommands are the commands that run the store: each is one line here.
 func serverCommands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{local.Command(), node.Command()}
 }
 
 func add(root *cobra.Command, group string, commands ...*cobra.Command) {
