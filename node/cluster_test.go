@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// A cluster's steps take milliseconds, not microseconds. The command line still has
+	// the last word.
+	_ = flag.Set("rapid.checks", "8")
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) { http.DefaultClient.CloseIdleConnections() }))
 }
 
@@ -91,6 +95,12 @@ var plenty = memory{store: 1 << 30, transit: 256 << 20, heap: 1 << 30, conns: 10
 
 func startCluster(t testing.TB, shards, copies int, mem memory, change func(*Config)) *cluster {
 	t.Helper()
+	return startClusterVia(t, shards, copies, mem, change, func(n *running) string { return n.peerAddr })
+}
+
+// startClusterVia has the nodes reach each other at other addresses than their own.
+func startClusterVia(t testing.TB, shards, copies int, mem memory, change func(*Config), via func(*running) string) *cluster {
+	t.Helper()
 	names, err := layout.Names("snow", shards, copies)
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +113,7 @@ func startCluster(t testing.TB, shards, copies int, mem memory, change func(*Con
 		n := startNode(t, name, mem, change)
 		c.nodes = append(c.nodes, n)
 		c.layout.Members = append(c.layout.Members, layout.Member{
-			Name: name, Address: n.peerAddr, Incarnation: n.state.Incarnation(), JoinEpoch: 1, Phase: layout.Serving,
+			Name: name, Address: via(n), Incarnation: n.state.Incarnation(), JoinEpoch: 1, Phase: layout.Serving,
 		})
 	}
 	c.layout.Segments = layout.SegmentsOf(c.layout.Members, 1)
