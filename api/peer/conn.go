@@ -88,10 +88,12 @@ type Conn struct {
 	mu     sync.Mutex
 	calls  map[uint32]*call
 	nextID uint32
+	idle   bool  // the watch sleeps until the next call
 	err    error // set once the connection is of no use
 
 	heard atomic.Int64  // when a reply last came, by monotonic; 0: never
 	clock atomic.Uint64 // the peer's clock in that reply
+	wake  chan struct{} // a call begins while the watch sleeps
 	done  chan struct{}
 }
 
@@ -113,7 +115,7 @@ func (d *Dialer) Dial(ctx context.Context, address string, want layout.ID) (*Con
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{nc: nc, w: newWriter(nc), remote: them, calls: make(map[uint32]*call), done: make(chan struct{})}
+	c := &Conn{nc: nc, w: newWriter(nc), remote: them, calls: make(map[uint32]*call), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go c.read()
 	go c.watch()
 	return c, nil
@@ -181,6 +183,10 @@ func (c *Conn) begin(cl *call) (uint32, error) {
 		c.nextID++
 	}
 	c.calls[c.nextID] = cl
+	if c.idle {
+		c.idle = false
+		c.wake <- struct{}{}
+	}
 	return c.nextID, nil
 }
 
@@ -254,6 +260,15 @@ func (c *Conn) watch() {
 		case <-t.C:
 		}
 		owed := c.expire(monotonic())
+		if owed == 0 {
+			t.Stop()
+			select {
+			case <-c.done:
+				return
+			case <-c.wake:
+				t.Reset(tick)
+			}
+		}
 		if now := c.heard.Load(); owed == 0 || now != heard {
 			quiet, heard = 0, now
 			continue
@@ -280,6 +295,7 @@ func (c *Conn) expire(now int64) (owed int) {
 		delete(c.calls, id)
 		cl.reply <- Reply{err: ErrTimeout}
 	}
+	c.idle = owed == 0
 	return owed
 }
 
