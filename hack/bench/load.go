@@ -74,7 +74,7 @@ func filler(size int) []byte {
 // live in the range.
 func (l *load) ends(n, size int, at *layout.Range) ([]byte, error) {
 	h := l.hmac()
-	h.Write(filler(size)) //nolint:errcheck // a hash never fails
+	h.Write(filler(size))
 	begun, ok := h.(hash.Cloner)
 	if !ok {
 		return nil, errors.New("this HMAC cannot be cloned")
@@ -88,7 +88,7 @@ func (l *load) ends(n, size int, at *layout.Range) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			c.Write(end) //nolint:errcheck // a hash never fails
+			c.Write(end)
 			if !at.Contains(c.Sum(nil)[0]) {
 				continue
 			}
@@ -180,7 +180,10 @@ func (l *load) wrk(ctx context.Context, w *row, t *target, seconds int) (*run, e
 	if err := json.NewDecoder(strings.NewReader(summary)).Decode(r); !ok || err != nil {
 		return nil, fmt.Errorf("wrk said: %s", out)
 	}
-	return r, r.check(w, values)
+	if err := r.check(w, values); err != nil {
+		return nil, fmt.Errorf("%w; %s", err, t.troubles(ctx))
+	}
+	return r, nil
 }
 
 // check tells whether the run measured what it should.
@@ -204,7 +207,7 @@ func (l *load) hashRate(size int) float64 {
 	began := time.Now()
 	for n := 1; ; n++ {
 		h.Reset()
-		h.Write(value) //nolint:errcheck // a hash never fails
+		h.Write(value)
 		h.Sum(nil)
 		if took := time.Since(began); took > 100*time.Millisecond {
 			return float64(n) / took.Seconds()

@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
@@ -19,6 +22,7 @@ import (
 type target struct {
 	name      string
 	url       string
+	admin     []string // of its nodes
 	processes []*process
 	// at is where keys and values of the measurement live: nil means anywhere.
 	at *layout.Range
@@ -49,6 +53,37 @@ func (t *target) cpu() (sum time.Duration, err error) {
 		sum += d
 	}
 	return sum, nil
+}
+
+// troubles are the counts of errors in the nodes' metrics, to explain a failed row.
+func (t *target) troubles(ctx context.Context) string {
+	var out []string
+	for _, url := range t.admin {
+		text, err := get(ctx, url+"/metrics")
+		if err != nil {
+			return err.Error()
+		}
+		for line := range strings.Lines(text) {
+			if strings.Contains(line, `code="5`) || strings.HasPrefix(line, "seppen_peer_call_errors_total{") {
+				out = append(out, strings.TrimSpace(line))
+			}
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return string(b), err
 }
 
 func startBare(ctx context.Context, dir, bin string) (*target, error) {
@@ -98,6 +133,7 @@ func (a *author) cluster(ctx context.Context, name string, names []layout.Name) 
 		if t.url == "" {
 			t.url = "http://" + ports[0]
 		}
+		t.admin = append(t.admin, "http://"+ports[2])
 		l.Members = append(l.Members, layout.Member{Name: n, Address: ports[1], JoinEpoch: 1, Phase: layout.Serving})
 	}
 	return t, a.lead(ctx, t, l)
