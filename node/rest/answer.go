@@ -85,15 +85,20 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 // while writing: net/http reads in the background, and cancels the contexts of the
 // connection's requests when that fails.
 func (a *answer) extend() {
-	rc, t := http.NewResponseController(a.ResponseWriter), time.Now().Add(a.h.opt.BodyTimeout)
-	rc.SetReadDeadline(t)  //nolint:errcheck // a writer without deadlines is a test's
-	rc.SetWriteDeadline(t) //nolint:errcheck // likewise
+	a.extendWrite()
+	rc := http.NewResponseController(a.ResponseWriter)
+	rc.SetReadDeadline(time.Now().Add(a.h.opt.BodyTimeout)) //nolint:errcheck // a writer without deadlines is a test's
+}
+
+func (a *answer) extendWrite() {
+	rc := http.NewResponseController(a.ResponseWriter)
+	rc.SetWriteDeadline(time.Now().Add(a.h.opt.BodyTimeout)) //nolint:errcheck // likewise
 }
 
 // extendIfLate makes up for the time that the client or the backend took so far,
 // which shall not be missing for the answer.
 func (a *answer) extendIfLate() {
-	if time.Since(a.start) > time.Second {
+	if time.Since(a.start) > a.h.opt.BodyTimeout/4 {
 		a.extend()
 	}
 }
@@ -118,14 +123,18 @@ const (
 // know, because of the rest of the request's body.
 func (a *answer) bodyRemains() bool {
 	size := a.r.ContentLength
-	return !a.in.over && (size < 0 || size-a.in.n > maxDiscard)
+	if a.in.over || size == 0 {
+		return false
+	}
+	return size < 0 || size-a.in.n > maxDiscard || a.in.n == 0 && a.r.Header["Expect"] != nil
 }
 
 // linger reads on for a moment after a refusal: a client that sends its whole body
-// before it reads shall see the answer and not a connection reset.
+// before it reads shall see the answer and not a connection reset. One that awaits
+// the 100 closes, which is read as the end.
 func (a *answer) linger() {
-	if !a.closes || a.in.n == 0 && a.r.Header["Expect"] != nil {
-		return // one that awaits the 100 sends nothing more
+	if !a.closes {
+		return
 	}
 	rc := http.NewResponseController(a.ResponseWriter)
 	if err := errors.Join(rc.Flush(), rc.SetReadDeadline(time.Now().Add(lingerTime))); err != nil {

@@ -61,8 +61,8 @@ func TestServeContent(t *testing.T) {
 		}
 		got, want := httptest.NewRecorder(), httptest.NewRecorder()
 		h.ServeHTTP(got, r)
-		if r.Method == "HEAD" {
-			r.Header.Del("Range") // has no meaning there (RFC 9110, section 14.2)
+		if r.Method == "HEAD" || value == "" {
+			r.Header.Del("Range") // has no meaning there (RFC 9110, section 14.2; net/http says "bytes 0--1/0")
 		}
 		want.Header().Set("Etag", e.UID.ETag())
 		want.Header().Set("Content-Type", "text/x-test")
@@ -81,7 +81,9 @@ func compareAnswers(t *rapid.T, got, want *httptest.ResponseRecorder) {
 	case http.StatusPreconditionFailed: // empty, so that nothing is said of the value
 		names = nil
 	case http.StatusRequestedRangeNotSatisfiable: // with a reason of our own
-		names = names[:1]
+		if names = names[:1]; want.Header().Get("Content-Range") == "" {
+			names = nil // net/http gives no size if the range is malformed
+		}
 	case http.StatusNotModified: // net/http gives Last-Modified only without an ETag
 		names = names[:2]
 	}

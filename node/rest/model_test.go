@@ -190,7 +190,7 @@ func (m *model) Delete(_ context.Context, key string, cond kv.Conditions) error 
 
 func (m *model) List(_ context.Context, q kv.ListQuery, yield func(*kv.Entry) error) error {
 	m.mu.Lock()
-	entries := maps.Clone(m.entries)
+	entries, failList := maps.Clone(m.entries), m.failList
 	m.mu.Unlock()
 	if err := m.fail["List"]; err != nil {
 		return err
@@ -200,7 +200,7 @@ func (m *model) List(_ context.Context, q kv.ListQuery, yield func(*kv.Entry) er
 		if !strings.HasPrefix(key, q.Prefix) || key <= q.After {
 			continue
 		}
-		if m.failList > 0 && n == m.failList {
+		if failList > 0 && n == failList {
 			return kv.Unavailable("list broke off")
 		}
 		e := entries[key]

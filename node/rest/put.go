@@ -120,10 +120,12 @@ func (h *handler) hopeless(r *http.Request, key string, cond *kv.Conditions) boo
 func (a *answer) receive(body kv.Body) bool {
 	a.in.init(a)
 	err := a.in.copyTo(body)
-	switch cause := a.in.err; {
-	case err == nil:
+	if err == nil {
 		a.extendIfLate()
 		return true
+	}
+	a.extendWrite() // but not the time to read: what is late shall not be waited for again
+	switch cause := a.in.err; {
 	case cause == nil || errors.Is(cause, kv.ErrTooLarge):
 		a.fail(err)
 	case errors.Is(cause, os.ErrDeadlineExceeded):
