@@ -167,12 +167,12 @@ func stall(ctx context.Context, address string, i int) {
 		c.SetDeadline(time.Now().Add(4 * time.Second)) //nolint:errcheck // it need not be polite
 		switch i % 3 {
 		case 0: // a body that never ends
-			fmt.Fprintf(c, "PUT /never/%d HTTP/1.1\r\nHost: x\r\nContent-Length: 60000000\r\n\r\n%s", i, strings.Repeat("z", 200<<10)) //nolint:errcheck // as above
+			fmt.Fprintf(c, "PUT /never/%d HTTP/1.1\r\nHost: x\r\nContent-Length: 60000000\r\n\r\n%s", i, strings.Repeat("z", 200<<10))
 		case 1: // a header that never ends
-			fmt.Fprintf(c, "GET /x HTTP/1.1\r\nHost: x\r\nX-Long: %s", strings.Repeat("y", 20<<10)) //nolint:errcheck // as above
+			fmt.Fprintf(c, "GET /x HTTP/1.1\r\nHost: x\r\nX-Long: %s", strings.Repeat("y", 20<<10))
 		case 2: // an answer that is never read
 			for range 20 {
-				fmt.Fprint(c, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n") //nolint:errcheck // as above
+				fmt.Fprint(c, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
 			}
 		}
 		select {

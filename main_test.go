@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	if err := build.Run(); err == nil {
 		code = m.Run()
 	}
-	os.RemoveAll(dir)
+	os.RemoveAll(dir) //nolint:errcheck // it is in the system's temporary folder
 	os.Exit(code)
 }
 
@@ -373,7 +373,7 @@ func TestNodeStopsGently(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "PUT /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello") //nolint:errcheck // the answer is what counts
+	fmt.Fprintf(conn, "PUT /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello")
 	time.Sleep(300 * time.Millisecond)
 	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func newPeerMetrics(reg prometheus.Registerer) *peerMetrics {
 // PeerCall implements peers.Observer. Answers such as "no such key" are no failures.
 func (m *peerMetrics) PeerCall(op string, err error, took time.Duration) {
 	m.took.WithLabelValues(op).Observe(took.Seconds())
-	reason := ""
+	var reason string
 	switch {
 	case errors.Is(err, peers.ErrMoved):
 		reason = "moved"

@@ -208,9 +208,9 @@ func (n *Node) stop(stopPeer func()) error {
 	err := n.rest.Shutdown(ctx)
 	if err != nil {
 		err = fmt.Errorf("requests were still in flight after %v: %w", n.cfg.DrainTimeout, err)
-		n.rest.Close()
+		_ = n.rest.Close() // what is left is cut off
 	}
-	n.admin.Close()
+	_ = n.admin.Close() // nobody waits for its answers
 	stopPeer()
 	n.peers.Close()
 	n.replica.Close()

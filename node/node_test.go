@@ -18,7 +18,7 @@ func TestAnyNodeAnyKey(t *testing.T) {
 			for i, size := range []int{0, 1, 100, 4096, 4097, 64 << 10, 64<<10 + 1, 1 << 20, 5<<20 + 7, 128, 128, 128, 128} {
 				key := fmt.Sprintf("dir/key-%02d", i)
 				value := make([]byte, size)
-				rand.NewChaCha8([32]byte{byte(i)}).Read(value)
+				rand.NewChaCha8([32]byte{byte(i)}).Read(value) //nolint:errcheck // it never fails
 				via := i % len(c.nodes)
 				r := c.do(via, "PUT", key, value, "Content-Type", "x/y")
 				if r.status != 201 || r.header.Get("ETag") != c.secret.Sum(value).ETag() {

@@ -67,7 +67,7 @@ func text(w http.ResponseWriter, status int, s string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	fmt.Fprintln(w, s) //nolint:errcheck // nobody is left to tell
+	fmt.Fprintln(w, s)
 }
 
 func bytes(w http.ResponseWriter, contentType string, b []byte) {
