@@ -100,7 +100,7 @@ func TestRefersToShared(t *testing.T) {
 	}
 	for slot := range slots {
 		in := [slots]bool{}
-		in[slot], in[250] = true, true
+		in[5], in[slot], in[250] = true, true, true
 		got, ok := s.Refers(u, &in)
 		if want := slot >= 10 && slot < 110; ok != want || ok && int(got) != slot {
 			t.Errorf("slot %d: %d, %v", slot, got, ok)

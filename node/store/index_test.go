@@ -111,6 +111,21 @@ func TestIndex(t *testing.T) {
 	}
 }
 
+// TestSmallIndex: an index that shrinks to a few items does not keep its leaf.
+func TestSmallIndex(t *testing.T) {
+	x := &indexOf{a: arena.New(0)}
+	defer x.a.Close()
+	for i := range uint32(leafItems) {
+		x.insert(i)
+	}
+	for i := uint32(leafItems - 1); i >= 3; i-- {
+		x.remove(i)
+		if got := x.leafBytes(); x.ix.count > 2 && got > 4*itemBytes {
+			t.Errorf("%.2f bytes of leaves for each of %d items", got, x.ix.count)
+		}
+	}
+}
+
 func TestItems(t *testing.T) {
 	it := newItem(0xfffefd, 1<<arena.RefBits-1)
 	if it.prefix() != 0xfffefd || it.ref() != 1<<arena.RefBits-1 {

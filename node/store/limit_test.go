@@ -115,6 +115,9 @@ func TestNoCalcification(t *testing.T) {
 				s.Drop(number(i))
 			}
 		}
+		if got := s.Headroom(); got < limit/2 {
+			t.Errorf("%v: headroom of %d bytes after nine tenths went", sizes, got)
+		}
 		bytesKept := int64(len(kept) * (sizes[0] + 100))
 		more := fillUp(t, s, n, sizes[1])
 		if got := s.Stats().ValueBytes; got+bytesKept < limit*2/3 {
@@ -127,6 +130,15 @@ func TestNoCalcification(t *testing.T) {
 				t.Fatalf("%v: value %d changed", sizes, i)
 			}
 			v.Close()
+		}
+		for i := range n + more {
+			if i%2 == 0 {
+				s.Drop(number(i))
+			}
+		}
+		s.Compact()
+		if got := s.mem.Reclaimable(); got != 0 {
+			t.Errorf("%v: %d pages more than are needed", sizes, got)
 		}
 		checkInvariants(t, s)
 	}

@@ -160,15 +160,14 @@ func (a *Arena) Free(ref Ref) {
 	full := int(p.used) == c.cells
 	p.used--
 	c.used.Add(-1)
-	empty, evacuating := p.used == 0, p.evacuating.Load()
+	empty := p.used == 0
 	switch {
 	case empty:
 		c.pages.Add(-1)
-		if !evacuating {
+		if !p.evacuating.Swap(false) {
 			a.unlink(c, no, p)
 		}
-		p.evacuating.Store(false)
-	case full && !evacuating:
+	case full: // a page being emptied never is
 		a.link(c, no, p)
 	}
 	c.mu.Unlock()

@@ -90,9 +90,7 @@ func (a *Arena) Settle() int {
 		if p := a.page(v.no); p.evacuating.Load() {
 			emptied--
 			p.evacuating.Store(false)
-			if int(p.used) < c.cells {
-				a.link(c, v.no, p)
-			}
+			a.link(c, v.no, p) // it had room before, and nobody took it
 		}
 		c.mu.Unlock()
 	}
