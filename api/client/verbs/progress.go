@@ -25,6 +25,8 @@ func progress(w io.Writer, label string, r io.Reader, size int64) (io.Reader, in
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionClearOnFinish(),
+		// Its own clock would go on drawing after endProgress.
+		progressbar.OptionSetSpinnerChangeInterval(0),
 	)
 	return &watched{r: r, bar: bar}, size
 }

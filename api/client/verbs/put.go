@@ -42,7 +42,9 @@ func putCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer value.Close()
+			if f, ok := value.(io.Closer); ok {
+				defer f.Close()
+			}
 			o.Size = size
 			return put(c, cl, args[0], value, o)
 		},
@@ -68,10 +70,9 @@ func put(c *cobra.Command, cl *client.Client, key string, value io.Reader, o cli
 }
 
 // openValue opens what is to be stored. Its size is -1 if it is not known.
-func openValue(c *cobra.Command, args []string) (io.ReadCloser, int64, error) {
+func openValue(c *cobra.Command, args []string) (io.Reader, int64, error) {
 	if len(args) == 0 || args[0] == "-" {
-		value, size, err := readAhead(c.Context(), c.InOrStdin())
-		return io.NopCloser(value), size, err
+		return readAhead(c.Context(), c.InOrStdin())
 	}
 	f, err := os.Open(args[0])
 	if err != nil {

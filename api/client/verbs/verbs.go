@@ -62,8 +62,10 @@ func (s *server) client(options ...client.Option) (*client.Client, error) {
 
 func fromEnv(name, otherwise string) string { return cmp.Or(os.Getenv(name), otherwise) }
 
-// isTerminal tells whether a person reads what is written there.
-func isTerminal(w io.Writer) bool {
+// isTerminal tells whether a person reads what is written there. Tests replace it.
+var isTerminal = onTerminal
+
+func onTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
