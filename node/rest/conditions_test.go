@@ -32,7 +32,7 @@ func TestServeContent(t *testing.T) {
 	dates := []string{"", date(0), date(-time.Second), date(time.Second), date(0)[:10], at.Format(time.ANSIC), at.Format("Monday, 02-Jan-06 15:04:05 GMT")}
 	ranges := []string{
 		"", "bytes=0-", "bytes=0-0", "bytes=2-5", "bytes=9-9", "bytes=9-", "bytes=10-", "bytes=5-100", "bytes=-1", "bytes=-10",
-		"bytes=-100", "bytes=3-2", "bytes=a-b", "bytes=1", "bytes=", "bytes=-", "bytes=--1", "bytes= 2-5 ", "bytes=+1-2",
+		"bytes=-100", "bytes=3-2", "bytes=a-b", "bytes=1", "bytes=", "bytes=-", "bytes=--1", "bytes= 2-5 ",
 	}
 	ifRanges := append([]string{`"x"`}, append(tags[2:5], dates...)...)
 	rapid.Check(t, func(rt *rapid.T) {

@@ -69,7 +69,7 @@ func (h *handler) meets(a *answer, r *http.Request, key string, cond *readCondit
 func (a *answer) sendValue(r *http.Request, e *kv.Entry, v kv.Value) {
 	size := v.Size()
 	part, status := span{0, size}, http.StatusOK
-	if r.Header["Range"] != nil {
+	if _, once := v.(kv.WholeOnly); !once && r.Header["Range"] != nil {
 		part, status = spanOf(r.Header, e, size)
 	}
 	if status == http.StatusRequestedRangeNotSatisfiable {

@@ -19,6 +19,7 @@ func TestRanges(t *testing.T) {
 		{"lines=0-1", 200, "0123456789"},
 		{"Bytes=0-1", 206, "01"},
 		{"bytes=-0", 416, "no such bytes in the value\n"},
+		{"bytes=+1-2", 416, "no such bytes in the value\n"},
 		{"bytes=1-99999999999999999999", 206, "123456789"},
 		{"bytes=-99999999999999999999", 206, "0123456789"},
 		{"bytes=99999999999999999999-", 416, "no such bytes in the value\n"},
