@@ -1,0 +1,266 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/api/uid"
+)
+
+// TestMain makes this test's program the one that the cluster is run from: as `node`
+// it is a fake node, as `local` the parent.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "node":
+			os.Exit(fakeNode(os.Args[2:]))
+		case "local":
+			cmd := Command()
+			cmd.SetArgs(os.Args[2:])
+			cmd.SetOut(os.Stdout)
+			cmd.SetErr(os.Stderr)
+			if cmd.Execute() != nil {
+				os.Exit(1)
+			}
+			os.Exit(0)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// fake is a node without a store. How it behaves is the first part of its name, up to
+// a dot:
+//
+//	fails      exits at once
+//	hangs      never listens
+//	stubborn   ignores SIGTERM
+//	unready    never serves
+//	refuses    adopts no layout
+//	disowned   says it has another name
+//
+// SIGHUP makes it drop the connections to its peer port.
+type fake struct {
+	name        layout.Name
+	manner      string
+	incarnation layout.ID
+
+	mu     sync.Mutex
+	layout *layout.Layout
+}
+
+func fakeNode(args []string) int {
+	f := flag.NewFlagSet("node", flag.ExitOnError)
+	name := f.String("name", "", "")
+	rest := f.String("listen", "", "")
+	peers := f.String("peer-listen", "", "")
+	admin := f.String("admin-listen", "", "")
+	secretFile := f.String("secret-file", "", "")
+	lifeline := f.Int("lifeline", 0, "")
+	memory := f.Int64("memory-limit", 0, "")
+	format := f.String("log-format", "", "")
+	f.Int64("max-value", 0, "")
+	if err := f.Parse(args); err != nil || f.NArg() > 0 {
+		return 2
+	}
+	parsed, err := layout.ParseName(*name)
+	if err != nil || *memory <= 0 || *format != "text" {
+		return 2
+	}
+	n := &fake{name: parsed, incarnation: layout.NewID()}
+	n.manner, _, _ = strings.Cut(parsed.Base, ".")
+
+	go func() {
+		io.Copy(io.Discard, os.NewFile(uintptr(*lifeline), "lifeline")) //nolint:errcheck // its end is what counts
+		os.Exit(9)
+	}()
+	text, err := os.ReadFile(*secretFile)
+	if err != nil {
+		return complain(err)
+	}
+	secret, err := uid.NewSecret(text)
+	if err != nil {
+		return complain(err)
+	}
+	return n.run(secret, *rest, *peers, *admin)
+}
+
+func complain(err error) int {
+	fmt.Fprintln(os.Stderr, "fake node:", err)
+	return 1
+}
+
+func (n *fake) run(secret *uid.Secret, rest, peers, admin string) int {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	switch n.manner {
+	case "fails":
+		log.Info("about to fail")
+		log.Error("cannot go on", "why", "the test wants it")
+		return 3
+	case "hangs":
+		<-stop
+		return 0
+	case "stubborn":
+		signal.Stop(stop)
+		signal.Ignore(syscall.SIGTERM)
+	}
+	var listeners []net.Listener
+	for _, address := range []string{rest, admin, peers} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return complain(err)
+		}
+		listeners = append(listeners, l)
+	}
+	log.Info("fake node listens")
+	log.Warn("fake node warns")
+	server := &peer.Server{Key: secret.PeerKey(), Self: n.self, Log: log, Calls: n.call}
+	drop := make(chan os.Signal, 1)
+	signal.Notify(drop, syscall.SIGHUP)
+	tracked := &tracker{Listener: listeners[2]}
+	go func() {
+		for range drop {
+			tracked.drop()
+		}
+	}()
+	defer server.Serving(tracked)()
+	go http.Serve(listeners[0], http.HandlerFunc(n.serveREST)) //nolint:errcheck,gosec // it ends with the process
+	<-stop
+	return 0
+}
+
+func (n *fake) self() peer.Hello {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	h := peer.Hello{Incarnation: n.incarnation, Name: n.name.String()}
+	if n.layout != nil {
+		h.Cluster = n.layout.Cluster
+	}
+	return h
+}
+
+func (n *fake) call(r *peer.Request) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch r.Op {
+	case peer.OpPing:
+		r.Reply(peer.CodeOK, nil, nil)
+	case peer.OpLayout:
+		l, err := layout.Decode(r.Payload)
+		if err != nil || n.manner == "refuses" {
+			r.Reply(peer.CodeRefused, []byte("no such layout"), nil)
+			return
+		}
+		if n.layout == nil || l.Epoch > n.layout.Epoch {
+			n.layout = l
+		}
+		r.Reply(peer.CodeOK, n.layout.Encode(), nil)
+	case peer.OpStatus:
+		b, err := json.Marshal(n.status())
+		if err != nil {
+			r.Reply(peer.CodeRefused, []byte(err.Error()), nil)
+			return
+		}
+		r.Reply(peer.CodeOK, b, nil)
+	default:
+		r.Reply(peer.CodeBad, []byte("unknown"), nil)
+	}
+}
+
+func (n *fake) status() peer.Status {
+	s := peer.Status{Name: n.name.String(), Range: n.name.Range.String(), Incarnation: n.incarnation}
+	if n.manner == "disowned" {
+		s.Name = "another-0-255"
+	}
+	if n.layout == nil {
+		s.Reason = "no layout yet"
+		return s
+	}
+	s.Cluster, s.Epoch = n.layout.Cluster, n.layout.Epoch
+	for _, m := range n.layout.Members {
+		if m.Incarnation == n.incarnation {
+			s.Phase = m.Phase.String()
+		}
+	}
+	if s.Ready = s.Phase == "serving" && n.manner != "unready"; !s.Ready {
+		s.Reason = "not serving"
+	}
+	return s
+}
+
+// serveREST gives out the layout, for tests to look at.
+func (n *fake) serveREST(w http.ResponseWriter, _ *http.Request) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.layout == nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Pid", strconv.Itoa(os.Getpid()))
+	w.Write(n.layout.Encode()) //nolint:errcheck // the test that asks sees it
+}
+
+// tracker is a listener that can drop what it accepted.
+type tracker struct {
+	net.Listener
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func (l *tracker) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.mu.Lock()
+		l.conns = append(l.conns, c)
+		l.mu.Unlock()
+	}
+	return c, err
+}
+
+func (l *tracker) drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.conns {
+		c.Close()
+	}
+	l.conns = nil
+}
+
+// oneShot keeps no connection.
+var oneShot = http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// layoutAt is the layout that the fake node behind a URL has.
+func layoutAt(url string) (*layout.Layout, error) {
+	res, err := oneShot.Get(url)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, errors.New(res.Status)
+	}
+	return layout.Decode(b)
+}
