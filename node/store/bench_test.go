@@ -178,9 +178,9 @@ func BenchmarkStore(b *testing.B) {
 		f, _ := s.Age(u)
 		s.Free(u, f.Generation)
 	})
-	for _, max := range []int{10, 1000} {
-		each(fmt.Sprintf("List%d", max), func(_ uint8, e *kv.Entry) {
-			s.List(nil, "", e.Key, max, func(*kv.Entry) bool { return true })
+	for _, limit := range []int{10, 1000} {
+		each(fmt.Sprintf("List%d", limit), func(_ uint8, e *kv.Entry) {
+			s.List(nil, "", e.Key, limit, func(*kv.Entry) bool { return true })
 		})
 	}
 }

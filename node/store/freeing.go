@@ -51,9 +51,9 @@ func (s *Store) Free(u uid.UID, generation uint32) bool {
 	return s.removeValue(&u, func(h head) bool { return h.generation() == generation })
 }
 
-// UIDs returns up to max uids of a slot that are greater than after, sorted. The zero
+// UIDs returns up to limit uids of a slot that are greater than after, sorted. The zero
 // UID is before all.
-func (s *Store) UIDs(slot uint8, after uid.UID, max int) []uid.UID {
+func (s *Store) UIDs(slot uint8, after uid.UID, limit int) []uid.UID {
 	vs := &s.values[slot]
 	vs.mu.RLock()
 	defer vs.mu.RUnlock()
@@ -67,8 +67,8 @@ func (s *Store) UIDs(slot uint8, after uid.UID, max int) []uid.UID {
 			at.i++
 		}
 	}
-	out := make([]uid.UID, 0, min(max, vs.index.count))
-	for len(out) < max {
+	out := make([]uid.UID, 0, min(limit, vs.index.count))
+	for len(out) < limit {
 		it, ok := vs.index.at(s.mem, &at)
 		if !ok {
 			break

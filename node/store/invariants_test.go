@@ -208,12 +208,12 @@ func TestInvariantsBite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, Options{})
 			for i := range 10 {
-				slot, e := pair(i)
-				slot, e.UID[0] = 3, 3
-				if _, err := s.InstallBytes(e.UID, noise(i, 100), slot); err != nil {
+				_, e := pair(i)
+				e.UID[0] = 3
+				if _, err := s.InstallBytes(e.UID, noise(i, 100), 3); err != nil {
 					t.Fatal(err)
 				}
-				s.Apply(slot, &e)
+				s.Apply(3, &e)
 			}
 			checkInvariants(t, s)
 			breakIt(s)

@@ -17,14 +17,14 @@ const (
 
 // List calls yield for each entry whose key has the prefix and is greater than after,
 // of the slots for which in holds (nil: all), in the order of the keys' bytes, at most
-// max of them if max > 0, until yield returns false. Tombstones are left out. Nothing
+// limit of them if limit > 0, until yield returns false. Tombstones are left out. Nothing
 // is locked while yield runs; the entry is valid until it returns.
 //
 // A key that is there during the whole call comes exactly once. One that comes or goes
 // meanwhile may or may not come.
-func (s *Store) List(in *[slots]bool, prefix, after string, max int, yield func(*kv.Entry) bool) {
-	merge := s.cursors(in, prefix, after, max)
-	for n := 0; len(merge) > 0 && (max <= 0 || n < max); n++ {
+func (s *Store) List(in *[slots]bool, prefix, after string, limit int, yield func(*kv.Entry) bool) {
+	merge := s.cursors(in, prefix, after, limit)
+	for n := 0; len(merge) > 0 && (limit <= 0 || n < limit); n++ {
 		c := merge[0]
 		if !yield(&c.batch[c.i]) {
 			return
@@ -42,10 +42,10 @@ func (s *Store) List(in *[slots]bool, prefix, after string, max int, yield func(
 }
 
 // cursors returns one for each slot that has something to list, as a heap.
-func (s *Store) cursors(in *[slots]bool, prefix, after string, max int) cursorHeap {
+func (s *Store) cursors(in *[slots]bool, prefix, after string, limit int) cursorHeap {
 	first := batchEntries
-	if max > 0 {
-		first = min(first, 1+max/slots) // the share of one slot, for keys spread evenly
+	if limit > 0 {
+		first = min(first, 1+limit/slots) // the share of one slot, for keys spread evenly
 	}
 	var merge cursorHeap
 	for slot := range slots {

@@ -260,7 +260,7 @@ func (m *modelStore) setWitness(t *rapid.T) {
 }
 
 func (m *modelStore) uids(t *rapid.T) {
-	after, max := drawUID(t), rapid.IntRange(0, 40).Draw(t, "max")
+	after, limit := drawUID(t), rapid.IntRange(0, 40).Draw(t, "limit")
 	slot := rapid.SampledFrom([]uint8{0, 128, 255}).Draw(t, "of")
 	var want []uid.UID
 	for u := range m.values {
@@ -269,8 +269,8 @@ func (m *modelStore) uids(t *rapid.T) {
 		}
 	}
 	slices.SortFunc(want, func(a, b uid.UID) int { return compareUID(&a, &b) })
-	want = want[:min(len(want), max)]
-	if got := m.s.UIDs(slot, after, max); !slices.Equal(got, want) {
+	want = want[:min(len(want), limit)]
+	if got := m.s.UIDs(slot, after, limit); !slices.Equal(got, want) {
 		t.Fatalf("UIDs: %v, want %v", got, want)
 	}
 }
@@ -381,7 +381,7 @@ func (m *modelStore) list(t *rapid.T) {
 	in := drawSlots(t)
 	prefix := rapid.SampledFrom([]string{"", "a", "run", "run0", "b\x00", "zz"}).Draw(t, "prefix")
 	after := rapid.SampledFrom([]string{"", "a", "b", "run0300\x00", "s"}).Draw(t, "after")
-	max := rapid.SampledFrom([]int{0, 1, 5, 100}).Draw(t, "max")
+	limit := rapid.SampledFrom([]int{0, 1, 5, 100}).Draw(t, "limit")
 	var want, got []kv.Entry
 	for _, key := range slices.Sorted(maps.Keys(m.entries)) {
 		e := m.entries[key]
@@ -389,10 +389,10 @@ func (m *modelStore) list(t *rapid.T) {
 			want = append(want, e)
 		}
 	}
-	if max > 0 {
-		want = want[:min(len(want), max)]
+	if limit > 0 {
+		want = want[:min(len(want), limit)]
 	}
-	m.s.List(in, prefix, after, max, func(e *kv.Entry) bool {
+	m.s.List(in, prefix, after, limit, func(e *kv.Entry) bool {
 		got = append(got, *e)
 		return true
 	})

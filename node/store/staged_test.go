@@ -98,7 +98,7 @@ func readStaged(t *testing.T, st *Staged) []byte {
 		}
 		out = append(out, b...)
 	}
-	if _, err := st.Chunk(st.Size()); err != io.EOF {
+	if _, err := st.Chunk(st.Size()); !errors.Is(err, io.EOF) {
 		t.Errorf("Chunk behind the end: %v", err)
 	}
 	return out

@@ -47,7 +47,7 @@ func read(t testing.TB, v kv.Value) []byte {
 		}
 		out = append(out, b...)
 	}
-	if b, err := v.Chunk(v.Size()); err != io.EOF {
+	if b, err := v.Chunk(v.Size()); !errors.Is(err, io.EOF) {
 		t.Fatalf("Chunk behind the end: %d bytes, %v", len(b), err)
 	}
 	return out

@@ -133,7 +133,7 @@ func (a *Arena) Alloc(n int, mode Mode) (Ref, bool) {
 	p.used++
 	c.used.Add(1)
 	if int(p.used) == c.cells {
-		a.unlink(c, no, p)
+		a.unlink(c, p)
 	}
 	return ref, true
 }
@@ -165,7 +165,7 @@ func (a *Arena) Free(ref Ref) {
 	case empty:
 		c.pages.Add(-1)
 		if !p.evacuating.Swap(false) {
-			a.unlink(c, no, p)
+			a.unlink(c, p)
 		}
 	case full: // a page being emptied never is
 		a.link(c, no, p)
@@ -225,7 +225,7 @@ func (a *Arena) link(c *class, no uint32, p *page) {
 	c.room = no
 }
 
-func (a *Arena) unlink(c *class, no uint32, p *page) {
+func (a *Arena) unlink(c *class, p *page) {
 	if p.prev != 0 {
 		a.page(p.prev).next = p.next
 	} else {

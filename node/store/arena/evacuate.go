@@ -52,7 +52,7 @@ func (a *Arena) evacuateClass(id uint8) {
 	slices.SortFunc(pages, func(x, y uint32) int { return cmp.Compare(a.page(x).used, a.page(y).used) })
 	for _, no := range pages[:min(spare, len(pages))] {
 		p := a.page(no)
-		a.unlink(c, no, p)
+		a.unlink(c, p)
 		p.evacuating.Store(true)
 		a.victims = append(a.victims, victim{no, id})
 	}
