@@ -48,3 +48,7 @@ type Value interface {
 	Chunked // the chunks are valid until Close
 	Close()
 }
+
+// WholeOnly marks values that are checked while they are read: only once, from front
+// to back, by one reader, who may believe them only after the last chunk.
+type WholeOnly interface{ WholeOnly() }

@@ -41,6 +41,7 @@ func newPassing(p *Peers, l *link, b *peer.Bulk, body io.Reader, u uid.UID, size
 
 func (v *passing) UID() uid.UID { return v.uid }
 func (v *passing) Size() int64  { return v.size }
+func (v *passing) WholeOnly()   {}
 
 // Chunk returns the next chunk. kv.ErrUnavailable at any other offset.
 func (v *passing) Chunk(off int64) ([]byte, error) {
@@ -63,10 +64,4 @@ func (v *passing) Chunk(off int64) ([]byte, error) {
 func (v *passing) Close() {
 	v.sum.Close()
 	v.link.giveBulk(v.bulk)
-}
-
-// ReadOnce tells whether a value can be read only once, by one reader.
-func ReadOnce(v kv.Value) bool {
-	_, ok := v.(*passing)
-	return ok
 }

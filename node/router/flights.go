@@ -6,7 +6,6 @@ import (
 
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
-	"github.com/eiri/seppen/node/peers"
 )
 
 // flights lets all who want one value at the same time share one fetch of it.
@@ -80,13 +79,14 @@ func (f *flights) start(u uid.UID, fetch func(context.Context) (kv.Value, error)
 // land hands the result to all who wait; the lock is held.
 func (fl *flight) land(v kv.Value, err error) {
 	fl.err = err
+	_, once := v.(kv.WholeOnly)
 	switch {
 	case err != nil:
 		fl.cancel()
 	case fl.waiting == 0:
 		v.Close()
 		fl.cancel()
-	case peers.ReadOnce(v):
+	case once:
 		fl.single = v // its fetch goes on while it is read
 	default:
 		fl.cancel()

@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"golang.org/x/sync/errgroup"
@@ -19,8 +20,9 @@ const sendUnasked = 4 << 10
 
 // body is a value on its way in: its bytes in the node's memory and the hash of them.
 type body struct {
-	staged *store.Staged
-	sum    *uid.Hash
+	staged  *store.Staged
+	transit bool // staged among what passes through: it can't stay here
+	sum     *uid.Hash
 }
 
 // NewBody implements kv.Backend. A node that can't serve says so before the body is read.
@@ -28,11 +30,19 @@ func (r *Router) NewBody(_ context.Context, size int64) (kv.Body, error) {
 	if _, err := r.table(); err != nil {
 		return nil, err
 	}
-	staged, err := r.owner.Store.Stage(size)
+	b := &body{}
+	var err error
+	b.staged, err = r.owner.Store.Stage(size)
+	if errors.Is(err, kv.ErrNoMemory) && size >= 0 {
+		// A full node may still pass a value on to owners that have room, or that have it.
+		b.transit = true
+		b.staged, err = r.owner.Store.StageTransit(size)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &body{staged: staged, sum: r.secret.Hash()}, nil
+	b.sum = r.secret.Hash()
+	return b, nil
 }
 
 func (b *body) Write(p []byte) (int, error) {
@@ -61,7 +71,7 @@ func (r *Router) Put(ctx context.Context, key, contentType string, b kv.Body, co
 	w := wire.Write{
 		Key: key, UID: in.sum.UID(), Size: in.staged.Size(), ContentType: contentType, Cond: cond, ID: r.writes.Add(1),
 	}
-	src := source{staged: in.staged}
+	src := source{staged: in.staged, transit: in.transit}
 	defer src.close()
 	var done wire.Ordered
 	slot := r.secret.KeySlot(key)
@@ -137,14 +147,18 @@ func (r *Router) placeHere(p wire.Place, src *source) error {
 		return nil
 	}
 	staged := src.staged
-	if staged == nil {
-		// An earlier attempt placed it, so long ago that it was freed again.
+	if staged == nil || src.transit {
+		// It only passes through; or an earlier attempt placed it, so long ago that it was
+		// freed again.
 		var err error
-		if staged, err = r.copyOf(src.value); err != nil {
+		if staged, err = r.copyOf(src.bytes()); err != nil {
 			return err
 		}
 	}
 	r.owner.Install(p, staged)
+	if src.transit {
+		return nil
+	}
 	src.close()
 	src.staged, src.value = nil, r.owner.Value(p.UID)
 	return nil
@@ -182,8 +196,9 @@ func (r *Router) placeAt(ctx context.Context, m *layout.Member, p wire.Place, sr
 // source is where the bytes of a value that is being placed are: staged, or already
 // this node's own copy.
 type source struct {
-	staged *store.Staged
-	value  *store.Value
+	staged  *store.Staged
+	transit bool
+	value   *store.Value
 }
 
 // Size is the value's length in bytes.
