@@ -116,6 +116,8 @@ func startClusterVia(t testing.TB, shards, copies int, mem memory, change func(*
 			Name: name, Address: via(n), Incarnation: n.state.Incarnation(), JoinEpoch: 1, Phase: layout.Serving,
 		})
 	}
+	// Before the nodes stop: they wait for connections on which nothing was asked yet.
+	t.Cleanup(c.client.CloseIdleConnections)
 	c.layout.Segments = layout.SegmentsOf(c.layout.Members, 1)
 	if err := c.layout.Validate(); err != nil {
 		t.Fatal(err)

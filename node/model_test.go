@@ -234,17 +234,17 @@ func (m *model) check(t *rapid.T) {
 		}
 		m.last = ""
 	}
-	if diff := cmp.Diff("", m.c.misplaced(m.keys)); diff != "" {
+	if diff := cmp.Diff("", m.c.misplaced(modelKeys, m.keys)); diff != "" {
 		t.Fatal(diff)
 	}
 }
 
 // misplaced says what is not at every one of its owners that should be there, or is
 // there and should not.
-func (c *cluster) misplaced(keys map[string]modelEntry) string {
+func (c *cluster) misplaced(keys []string, entries map[string]modelEntry) string {
 	var wrong strings.Builder
-	for _, key := range modelKeys {
-		e, exists := keys[key]
+	for _, key := range keys {
+		e, exists := entries[key]
 		name := strings.ReplaceAll(key, "%20", " ")
 		slot, u := c.secret.KeySlot(name), c.secret.Sum(e.value)
 		var first kv.Entry

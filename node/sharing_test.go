@@ -168,8 +168,6 @@ func TestSharedValues(t *testing.T) {
 	for _, key := range bytes.Fields(c.do(0, "GET", "", nil).body) {
 		c.do(0, "DELETE", string(key), nil)
 	}
-	began := time.Now()
-	defer func() { t.Log(time.Since(began)) }()
 	c.eventually((&model{c: c}).tidy, "values without keys and tombstones are gone")
 }
 
