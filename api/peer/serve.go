@@ -145,9 +145,7 @@ func (s *Server) conn(raw net.Conn) {
 		err = nc.SetDeadline(time.Time{})
 	}
 	if err != nil {
-		if !s.isClosed() && !errors.Is(err, io.EOF) {
-			s.Log.Warn("peer refused", "remote", raw.RemoteAddr().String(), "error", err)
-		}
+		s.refused(raw.RemoteAddr(), err)
 		return
 	}
 	if them.kind == Bodies {
@@ -157,6 +155,18 @@ func (s *Server) conn(raw net.Conn) {
 	}
 	if err != nil && !s.isClosed() && errors.Is(err, ErrFrame) {
 		s.Log.Warn("peer dropped", "peer", them.Name, "error", err)
+	}
+}
+
+// refused says who was turned away. A peer that looks for a dead incarnation does so
+// again and again, and is told each time: that is not worth a line.
+func (s *Server) refused(from net.Addr, err error) {
+	level := slog.LevelWarn
+	if errors.Is(err, ErrIncarnation) || errors.Is(err, io.EOF) {
+		level = slog.LevelDebug
+	}
+	if !s.isClosed() {
+		s.Log.Log(context.Background(), level, "peer refused", "remote", from.String(), "error", err)
 	}
 }
 

@@ -67,7 +67,9 @@ func (l *link) connect(ctx context.Context) (*peer.Conn, error) {
 	if err := l.paused(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	// The connection is for all who want one: it is not given up with the request that
+	// happens to make it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
 	defer cancel()
 	c, err := l.dialer.Dial(ctx, l.member.Address, l.member.Incarnation)
 	if err != nil {
