@@ -75,7 +75,7 @@ func bare() http.Handler {
 			http.NotFound(w, nil)
 			return
 		}
-		w.Write(v.([]byte))
+		w.Write(v.([]byte)) //nolint:errcheck // it is a benchmark's
 	})
 	r.PUT("/*key", func(w http.ResponseWriter, r *http.Request, ps httprouter.Params) {
 		b, err := io.ReadAll(r.Body)

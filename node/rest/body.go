@@ -41,7 +41,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	}
 	if err != nil {
 		b.over = true
-		if err != io.EOF { //nolint:errorlint // net/http's bodies return it as it is
+		if err != io.EOF {
 			b.err = err
 		}
 	}
@@ -92,8 +92,8 @@ func (b *bodyReader) copyBuffer(body io.Writer, buf []byte) error {
 				return err
 			}
 		}
-		if err != nil {
-			return nil // the end
+		if b.over {
+			return nil
 		}
 	}
 }

@@ -83,5 +83,5 @@ func reset(w http.ResponseWriter) {
 	if l, ok := c.(interface{ SetLinger(seconds int) error }); ok {
 		l.SetLinger(0) //nolint:errcheck // then it is closed without
 	}
-	c.Close() //nolint:errcheck // nothing is left to be done
+	c.Close()
 }

@@ -289,6 +289,14 @@ func (c *client) send(s string) {
 	}
 }
 
+// done tells the server that nothing more comes.
+func (c *client) done() {
+	c.t.Helper()
+	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // answer reads the answer to a request of the given method, and its body.
 func (c *client) answer(method string) (*http.Response, string) {
 	c.t.Helper()

@@ -3,7 +3,6 @@ package rest
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -77,9 +76,7 @@ func TestBrokenBodies(t *testing.T) {
 			t.Run(fmt.Sprint(tt.name, reads), func(t *testing.T) {
 				c := dial(t, s)
 				c.send(tt.request)
-				if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
-					t.Fatal(err)
-				}
+				c.done()
 				c.expect("PUT", tt.status)
 				c.closed()
 				if got := stored(m); got != "nothing" {

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,7 +30,7 @@ func TestTooLarge(t *testing.T) {
 			if body != "the value is larger than the limit of 100 bytes\n" || !resp.Close {
 				t.Errorf("closes %v, body %q", resp.Close, body)
 			}
-			c.Conn.(*net.TCPConn).CloseWrite()
+			c.done()
 			c.closed()
 			if got := stored(m); got != "nothing" {
 				t.Errorf("%d bytes stored", len(got))
@@ -71,7 +70,7 @@ func TestExpectContinue(t *testing.T) {
 		if resp, _ := c.expect("PUT", status); !resp.Close {
 			t.Error("the connection stays, though nobody knows what comes next")
 		}
-		c.Conn.(*net.TCPConn).CloseWrite()
+		c.done()
 		c.closed()
 	}
 	refused("If-None-Match: *\r\n", http.StatusPreconditionFailed)
