@@ -35,11 +35,13 @@ func (o *order) decide(w *wire.Write, current *kv.Entry, now int64) (*operation,
 	if current != nil && current.Deleted {
 		current = nil
 	}
-	if !w.Cond.Allow(current) {
-		return nil, kv.ErrPrecondition
-	}
+	// In this order: what would fail without conditions fails in the same way with them
+	// (RFC 9110, section 13.2.1).
 	if w.Delete && current == nil {
 		return nil, kv.ErrNotFound
+	}
+	if !w.Cond.Allow(current) {
+		return nil, kv.ErrPrecondition
 	}
 	o.last++
 	op := &operation{created: current == nil, id: w.ID}
