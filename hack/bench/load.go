@@ -181,7 +181,7 @@ func (l *load) wrk(ctx context.Context, w *row, t *target, seconds int) (*run, e
 		return nil, fmt.Errorf("wrk said: %s", out)
 	}
 	if err := r.check(w, values); err != nil {
-		return nil, fmt.Errorf("%w; %s", err, t.troubles(ctx))
+		return nil, fmt.Errorf("%w; errors since the start: %s", err, t.troubles(ctx))
 	}
 	return r, nil
 }
