@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"github.com/eiri/seppen/node/kv"
 )
 
 // historyInput is one request of a client for one key.
@@ -183,6 +185,7 @@ func (h *history) run(keys []string, meanwhile func()) {
 // Nothing may be left under way then.
 func (h *history) end(keys []string) {
 	h.t.Helper()
+	h.c.eventually(func() bool { return h.c.agree(keys) }, "operations under way are completed")
 	for i, key := range keys {
 		h.c.eventually(func() bool {
 			s := h.do(90, i%len(h.c.nodes), historyInput{key: key, method: "PUT", value: 1})
@@ -207,6 +210,27 @@ func (h *history) end(keys []string) {
 	if got := porcupine.CheckOperationsTimeout(register, h.ops, 20*time.Second); got != porcupine.Ok {
 		h.t.Errorf("the history is not linearizable: %s", got)
 	}
+}
+
+// agree tells whether all owners of each key have the same entry.
+func (c *cluster) agree(keys []string) bool {
+	for _, key := range keys {
+		slot := c.secret.KeySlot(key)
+		var first kv.Entry
+		for i, n := range c.owners(slot) {
+			e, ok := n.store.Entry(slot, key)
+			if !ok || e.Deleted {
+				e = kv.Entry{}
+			}
+			if i == 0 {
+				first = e
+			}
+			if e != first {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 var historyKeys = []string{"k-1", "k-2", "k-3", "k-4", "k-5"}
