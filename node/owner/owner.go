@@ -72,11 +72,15 @@ func (o *Owner) Install(p wire.Place, body *store.Staged) {
 }
 
 // List returns a page of the entries of the slots that this node is the active
-// primary of.
-func (o *Owner) List(q *wire.List) wire.Page {
+// primary of. kv.ErrUnavailable if it is the primary of one that is not active.
+func (o *Owner) List(q *wire.List) (wire.Page, error) {
 	var p wire.Page
+	in, err := o.Replica.Active()
+	if err != nil {
+		return p, err
+	}
 	size := 0
-	o.Store.List(o.Replica.Primary(), q.Prefix, q.After, q.Keys+1, func(e *kv.Entry) bool {
+	o.Store.List(in, q.Prefix, q.After, q.Keys+1, func(e *kv.Entry) bool {
 		if len(p.Entries) == q.Keys || size >= q.Bytes && size > 0 {
 			p.More = true
 			return false
@@ -85,7 +89,7 @@ func (o *Owner) List(q *wire.List) wire.Page {
 		size += wire.EntrySize(e)
 		return true
 	})
-	return p
+	return p, nil
 }
 
 // clone copies an entry out of the memory that a list lends.

@@ -100,7 +100,10 @@ func (s *Service) list(r *peer.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	page := s.Owner.List(&q)
+	page, err := s.Owner.List(&q)
+	if err != nil {
+		return answer{}, err
+	}
 	return answer{a: page.Append(nil)}, nil
 }
 

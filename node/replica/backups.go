@@ -79,14 +79,20 @@ func (s *slot) has(member layout.ID) bool {
 	return false
 }
 
-// Primary returns the slots that this node is the active primary of.
-func (r *Replica) Primary() *[layout.Slots]bool {
+// Active returns the slots that this node is the active primary of. kv.ErrUnavailable
+// if it is the primary of one that is not active: whoever asks about all slots would
+// take what is missing for what is not there (§4.3, F27).
+func (r *Replica) Active() (*[layout.Slots]bool, error) {
 	var in [layout.Slots]bool
 	for i := range r.slots {
 		s := &r.slots[i]
 		s.mu.Lock()
-		in[i] = s.active
+		active, primary := s.active, s.primary != nil && s.primary.Incarnation == r.opt.Self
 		s.mu.Unlock()
+		if primary && !active {
+			return nil, kv.Unavailable("slot %d is not active here yet", i)
+		}
+		in[i] = active
 	}
-	return &in
+	return &in, nil
 }

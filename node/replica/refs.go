@@ -11,10 +11,13 @@ import (
 // Refers answers for each value whether an entry refers to it: of one slot, or of all
 // slots whose active primary this node is. Operations under way count, with the value
 // they bring and the value they replace (F27). kv.ErrUnavailable if a slot's active
-// primary is another: only it can say no.
+// primary is another, or none yet: only it can say no.
 func (r *Replica) Refers(refs []wire.Ref) (wire.Answers, error) {
 	answers := wire.Answers{Slots: make([]int, len(refs))}
-	mine := r.Primary()
+	mine, err := r.Active()
+	if err != nil {
+		return wire.Answers{}, err
+	}
 	for i, ref := range refs {
 		in := mine
 		if ref.Slot != wire.AnySlot {

@@ -68,6 +68,7 @@ type Replica struct {
 	ctx    context.Context //nolint:containedctx // ends the retries when the node stops
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	ending sync.RWMutex // held while wg is added to, so that nothing begins once ctx has ended
 }
 
 // slot is one slot's state, of both roles; its lock guards all of it.
@@ -91,8 +92,21 @@ func New(opt Options) *Replica {
 
 // Close gives up what is still being replicated and waits for it to end.
 func (r *Replica) Close() {
+	r.ending.Lock()
 	r.cancel()
+	r.ending.Unlock()
 	r.wg.Wait()
+}
+
+// begin tells whether this is not the end yet, which then waits for wg.Done.
+func (r *Replica) begin() bool {
+	r.ending.RLock()
+	defer r.ending.RUnlock()
+	if r.ctx.Err() != nil {
+		return false
+	}
+	r.wg.Add(1)
+	return true
 }
 
 // Adopt makes the replica follow a layout. A slot whose view is unchanged goes on
@@ -105,6 +119,9 @@ func (r *Replica) Adopt(t *layout.Table) {
 		s.mu.Lock()
 		if s.view != o.View {
 			s.view = o.View
+			for _, op := range s.order.pending { // while the slot is not active, nobody is told no
+				r.busy.add(op.entry.UID, uint8(i), -1)
+			}
 			s.order = order{view: o.View}
 			s.backup = backup{}
 		}
@@ -196,9 +213,10 @@ func (r *Replica) turn(ctx context.Context, s *slot, n uint8, key string) error 
 		select {
 		case <-op.done:
 		case <-ctx.Done():
+		case <-r.ctx.Done():
 		}
 		s.mu.Lock()
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || r.ctx.Err() != nil {
 			return kv.Unavailable("another write of the key is still under way")
 		}
 	}
@@ -240,6 +258,10 @@ func entryBytes(w *wire.Write) int64 { return int64(len(w.Key) + len(w.ContentTy
 
 // replicate sends an ordered operation to the other owners and waits for them.
 func (r *Replica) replicate(ctx context.Context, n uint8, op *operation, others []*layout.Member) (wire.Ordered, error) {
+	if !r.begin() {
+		return wire.Ordered{}, fmt.Errorf("%w: the write was ordered, but this node is stopping", kv.ErrUnknown)
+	}
+	defer r.wg.Done()
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
 	for _, m := range others[1:] {
@@ -253,8 +275,9 @@ func (r *Replica) replicate(ctx context.Context, n uint8, op *operation, others 
 	case <-op.done:
 		return op.result(), nil
 	case <-ctx.Done():
-		return wire.Ordered{}, fmt.Errorf("%w: the write was ordered, but not every owner of slot %d has confirmed it", kv.ErrUnknown, n)
+	case <-r.ctx.Done():
 	}
+	return wire.Ordered{}, fmt.Errorf("%w: the write was ordered, but not every owner of slot %d has confirmed it", kv.ErrUnknown, n)
 }
 
 // send sends an operation to one owner until it has it.

@@ -97,13 +97,14 @@ func (r *Router) merge(ctx context.Context, cursors []*cursor, limit int, yield 
 // fill gets a cursor's next page.
 func (r *Router) fill(ctx context.Context, c *cursor) error {
 	var p wire.Page
+	var err error
 	if c.member.Incarnation == r.owner.Self {
-		p = r.owner.List(&c.query)
+		p, err = r.owner.List(&c.query)
 	} else {
-		var err error
-		if p, err = r.peers.List(ctx, c.member, &c.query); err != nil {
-			return err
-		}
+		p, err = r.peers.List(ctx, c.member, &c.query)
+	}
+	if err != nil {
+		return err
 	}
 	c.page, c.more = p.Entries, p.More
 	if n := len(p.Entries); n > 0 {
