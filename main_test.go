@@ -385,7 +385,7 @@ func TestNodeStopsGently(t *testing.T) {
 			t.Fatal("still accepting")
 		}
 	}
-	fmt.Fprintf(conn, "world") //nolint:errcheck // as above
+	fmt.Fprintf(conn, "world")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)

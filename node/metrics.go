@@ -20,27 +20,31 @@ func newRegistry() *prometheus.Registry {
 
 // peerMetrics count the calls to other nodes.
 type peerMetrics struct {
-	took   *prometheus.HistogramVec
+	took   map[string]prometheus.Observer // by operation: looked up for every call
 	errors *prometheus.CounterVec
 }
 
 func newPeerMetrics(reg prometheus.Registerer) *peerMetrics {
+	took := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "seppen_peer_call_duration_seconds", Help: "Calls to other nodes by operation, with the time they took.",
+		Buckets: prometheus.ExponentialBuckets(50e-6, 4, 10), NativeHistogramBucketFactor: 1.1,
+	}, []string{"operation"})
 	m := &peerMetrics{
-		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "seppen_peer_call_duration_seconds", Help: "Calls to other nodes by operation, with the time they took.",
-			Buckets: prometheus.ExponentialBuckets(50e-6, 4, 10), NativeHistogramBucketFactor: 1.1,
-		}, []string{"operation"}),
+		took: make(map[string]prometheus.Observer),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "seppen_peer_call_errors_total", Help: "Calls to other nodes that failed, by operation and reason.",
 		}, []string{"operation", "reason"}),
 	}
-	reg.MustRegister(m.took, m.errors)
+	for _, op := range peers.Operations() {
+		m.took[op] = took.WithLabelValues(op)
+	}
+	reg.MustRegister(took, m.errors)
 	return m
 }
 
 // PeerCall implements peers.Observer. Answers such as "no such key" are no failures.
 func (m *peerMetrics) PeerCall(op string, err error, took time.Duration) {
-	m.took.WithLabelValues(op).Observe(took.Seconds())
+	m.took[op].Observe(took.Seconds())
 	var reason string
 	switch {
 	case errors.Is(err, peers.ErrMoved):

@@ -174,6 +174,7 @@ func (n *Node) Run(ctx context.Context) error {
 	stopPeer := n.peer.Serving(l.peer)
 	serve(n.rest, rest.Options{MaxConns: n.cfg.MaxConns}.Listener(l.rest))
 	n.background.Go(func() { n.reclaim.Run(ctx) })
+	n.background.Go(func() { n.trim(ctx) })
 	if n.cfg.Lifeline != nil {
 		go func() {
 			io.Copy(io.Discard, n.cfg.Lifeline) //nolint:errcheck // its end is what counts
@@ -196,6 +197,20 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	cancel()
 	return errors.Join(cause, n.stop(stopPeer))
+}
+
+// trim gives memory back that the store no longer needs.
+func (n *Node) trim(ctx context.Context) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			n.store.Trim()
+		}
+	}
 }
 
 // stop ends the node in the order that lets requests in flight finish: clients first,

@@ -18,7 +18,7 @@ const (
 	// dialTimeout bounds how long a request waits for a connection.
 	dialTimeout = time.Second
 	// maxIdleBulk is how many connections for bodies are kept for the next body.
-	maxIdleBulk = 8
+	maxIdleBulk = 32
 )
 
 // link is the way to one incarnation of a member.

@@ -6,6 +6,8 @@ package peers
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -203,9 +205,7 @@ var opNames = map[peer.Op]string{
 	wire.OpBeat: "beat", wire.OpSuspect: "suspect", peer.OpPing: "ping",
 }
 
-func opName(op peer.Op) string {
-	if s, ok := opNames[op]; ok {
-		return s
-	}
-	return "other"
-}
+func opName(op peer.Op) string { return opNames[op] }
+
+// Operations returns the names of all that an Observer may be told of.
+func Operations() []string { return slices.Sorted(maps.Values(opNames)) }

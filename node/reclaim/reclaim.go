@@ -22,7 +22,7 @@ const (
 	// batch is how many values one question is about.
 	batch = 512
 	// maxQueue bounds the values that wait for a check; a fast sweep covers the rest.
-	maxQueue = 1 << 17
+	maxQueue = 1 << 18
 	// maxHints bounds the hints kept for one owner that can't be reached.
 	maxHints = 1 << 15
 )

@@ -27,7 +27,7 @@ var answers = sync.Pool{New: func() any { return new(answer) }}
 
 func (h *handler) begin(w http.ResponseWriter, r *http.Request) *answer {
 	a := answers.Get().(*answer)
-	*a = answer{ResponseWriter: w, h: h, r: r, op: opOf(r), start: time.Now(), window: piece}
+	*a = answer{ResponseWriter: w, h: h, r: r, op: opOf(r), start: time.Now(), window: sendPiece}
 	if m := h.opt.Metrics; m != nil {
 		m.inFlight.Add(1)
 	}

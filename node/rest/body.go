@@ -8,8 +8,12 @@ import (
 	"github.com/eiri/seppen/node/kv"
 )
 
-// piece is how many bytes a client must send or take within one BodyTimeout.
-const piece = 64 << 10
+// piece is how many bytes a client must send within one BodyTimeout, and sendPiece how
+// many it must take: fewer, larger writes wake both sides less often.
+const (
+	piece     = 64 << 10
+	sendPiece = 256 << 10
+)
 
 // bodyReader reads a request's body under the limit for values, and moves the
 // deadline with each piece but the first, which has the server's.

@@ -120,7 +120,7 @@ func (a *answer) writePieces(p []byte) bool {
 	for len(p) > 0 {
 		if a.window == 0 {
 			a.extend()
-			a.window = piece
+			a.window = sendPiece
 		}
 		n, err := a.Write(p[:min(len(p), a.window)])
 		if err != nil {

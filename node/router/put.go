@@ -47,7 +47,7 @@ func (r *Router) NewBody(_ context.Context, size int64) (kv.Body, error) {
 
 func (b *body) Write(p []byte) (int, error) {
 	n, err := b.staged.Write(p)
-	b.sum.Write(p[:n]) //nolint:errcheck // a hash never fails
+	b.sum.Write(p[:n])
 	return n, err
 }
 
@@ -131,7 +131,10 @@ func (r *Router) place(ctx context.Context, t *layout.Table, p wire.Place, src *
 			others = append(others, m)
 		}
 	}
-	if len(others) == 1 {
+	switch len(others) {
+	case 0:
+		return nil
+	case 1:
 		return r.placeAt(ctx, others[0], p, src)
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -143,11 +146,11 @@ func (r *Router) place(ctx context.Context, t *layout.Table, p wire.Place, src *
 
 // placeHere makes the staged bytes this node's copy, without moving them.
 func (r *Router) placeHere(p wire.Place, src *source) error {
-	if r.owner.Touch(p) {
-		return nil
-	}
 	staged := src.staged
 	if staged == nil || src.transit {
+		if r.owner.Touch(p) {
+			return nil
+		}
 		// It only passes through; or an earlier attempt placed it, so long ago that it was
 		// freed again.
 		var err error

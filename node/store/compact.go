@@ -49,6 +49,10 @@ func (s *Store) compactIfWorthwhile() bool {
 	return emptied > 0
 }
 
+// Trim gives memory back to the system that was free and not needed since it was last
+// called, and returns how many bytes. It is to be called every second or so.
+func (s *Store) Trim() int64 { return s.mem.Trim() + s.transit.Trim() }
+
 // Compact moves entries, values and leaves together until no cell size has more pages
 // than it needs, and returns how many pages that freed. What readers hold is not
 // moved. It walks all indexes, a slot at a time. The store does this itself when it

@@ -170,8 +170,30 @@ func (h head) span(a *arena.Arena, sh *shape, off int64) ([]byte, error) {
 	if at := off - sh.inPieces(); at >= 0 {
 		return h[sh.inlineAt()+int(at) : sh.headBytes()], nil
 	}
-	b := a.Cell(h.piece(a, sh, int(off/blockSize)))[off%blockSize:]
+	i := int(off / blockSize)
+	first := h.piece(a, sh, i)
+	b := a.Cell(first)
+	if n := h.run(a, sh, i, first); n > 1 {
+		b = a.Run(first, n)
+	}
+	b = b[off%blockSize:]
 	return b[:min(int64(len(b)), sh.inPieces()-off)], nil
+}
+
+// maxRun is how many blocks are given out in one piece where they lie side by side.
+const maxRun = 4
+
+// run is how many whole blocks from block i on lie one behind the other.
+func (h head) run(a *arena.Arena, sh *shape, i int, first arena.Ref) int {
+	n := 1
+	for last := first; n < maxRun && i+n < sh.blocks; n++ {
+		next := h.piece(a, sh, i+n)
+		if !last.Next(next) {
+			break
+		}
+		last = next
+	}
+	return n
 }
 
 // newHead allocates the memory of a value of a size, or none. Its first blocks are

@@ -187,6 +187,20 @@ func (a *Arena) Cell(ref Ref) []byte {
 	return x.mem[at : at+size : at+size]
 }
 
+// Next tells whether block b lies right behind this one.
+func (r Ref) Next(b Ref) bool { return b == r+unitsPerPage && r.extent() == b.extent() }
+
+// Run returns n blocks that lie one behind the other.
+func (a *Arena) Run(first Ref, n int) []byte {
+	at := int(first.inExtent()) << pageShift
+	end := at + n<<pageShift
+	return (*a.extents.Load())[first.extent()].mem[at:end:end]
+}
+
+// Trim gives memory back to the system that was free and not needed since it was last
+// called, and returns how many bytes. It is to be called every now and then.
+func (a *Arena) Trim() int64 { return int64(a.pool.trim()) * PageSize }
+
 // Blocks hands out n blocks or none.
 func (a *Arena) Blocks(n int, mode Mode) ([]Ref, bool) {
 	if n == 0 {

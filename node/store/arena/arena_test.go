@@ -236,8 +236,73 @@ func TestExtents(t *testing.T) {
 	if err := a.Check(); err != nil {
 		t.Fatal(err)
 	}
+	idle(a)
 	if len(a.pool.warm) != warmPages || len(a.pool.cold) != n-warmPages {
 		t.Errorf("%d pages are warm, %d cold", len(a.pool.warm), len(a.pool.cold))
+	}
+	if err := a.Check(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// idle is time that passes while nothing is taken.
+func idle(a *Arena) {
+	for range 2 { // the first trim may have seen pages being used
+		for a.Trim() > 0 {
+		}
+	}
+}
+
+// What is used again and again stays warm, and never more than a share of the limit,
+// nor past it.
+func TestWarmPages(t *testing.T) {
+	const limit = 40 * warmShare
+	a := New(limit * PageSize)
+	defer a.Close()
+	for range 5 {
+		refs, ok := a.Blocks(limit, Limited)
+		if !ok {
+			t.Fatal("no blocks")
+		}
+		a.FreeBlocks(refs[:limit/2])
+		if n := len(a.pool.warm); n != limit/warmShare {
+			t.Errorf("%d pages are warm, want %d", n, limit/warmShare)
+		}
+		if a.Trim() != 0 {
+			t.Error("pages were given back that had just been needed")
+		}
+		a.FreeBlocks(refs[limit/2:])
+	}
+	refs, _ := a.Blocks(limit-2, Limited)
+	a.FreeBlocks(refs[:1])
+	if n := int64(len(a.pool.warm)) + a.pool.inUse.Load(); n > limit+warmPages {
+		t.Errorf("%d pages have memory, limit %d", n, limit)
+	}
+	a.FreeBlocks(refs[1:])
+}
+
+// Blocks that lay side by side and are taken again lie side by side again.
+func TestRunsStayRuns(t *testing.T) {
+	if extentPages < 1024 {
+		t.Skip("extents are short on the Go heap, and a run ends with its extent")
+	}
+	a := New(0)
+	defer a.Close()
+	for range 3 {
+		refs, _ := a.Blocks(16, Limited)
+		for i := range refs[1:] {
+			if !refs[i].Next(refs[i+1]) {
+				t.Fatalf("block %d is not behind block %d", i+1, i)
+			}
+		}
+		run := a.Run(refs[3], 4)
+		for i := range 4 {
+			run[i*PageSize] = byte(i)
+			if a.Cell(refs[3+i])[0] != byte(i) {
+				t.Errorf("a run of blocks is not those blocks")
+			}
+		}
+		a.FreeBlocks(refs)
 	}
 }
 
@@ -261,6 +326,7 @@ func TestMemoryReturns(t *testing.T) {
 		t.Fatalf("grew by %d bytes only; the test does not see the memory", got)
 	}
 	a.FreeBlocks(refs)
+	idle(a)
 	if got := resident(t) - before; got > warmPages*PageSize+2<<20 {
 		t.Errorf("%d bytes did not return", got)
 	}
