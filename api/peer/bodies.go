@@ -57,7 +57,11 @@ func (b *Bulk) Reusable() bool { return !b.broken && (b.body == nil || b.body.N 
 // are send's own.
 func (b *Bulk) Exchange(ctx context.Context, op Op, epoch uint64, payload []byte, size int64, send func(io.Writer) error) (Reply, int64, io.Reader, error) {
 	stop := closeOnDone(ctx, b.nc)
-	defer stop()
+	defer func() {
+		if !stop() {
+			b.broken = true // closed, or about to be, even if all went well
+		}
+	}()
 	b.body = nil
 	if err := b.exchange(op, epoch, payload, size, send); err != nil {
 		b.broken = true

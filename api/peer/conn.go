@@ -127,6 +127,13 @@ func (c *Conn) Remote() Hello { return c.remote }
 // Done is closed once the connection is of no more use.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
+// Err is why the connection is of no more use, nil while it is.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
 // Clock is the peer's clock as of its last reply, milliseconds since its process
 // started, and how long ago that reply came.
 func (c *Conn) Clock() (clock uint64, age time.Duration) {

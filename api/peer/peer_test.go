@@ -287,6 +287,38 @@ func TestBulk(t *testing.T) {
 	}
 }
 
+// A body that was given up while it was sent leaves a connection that must not be
+// used again, however far it had come.
+func TestBulkGivenUp(t *testing.T) {
+	address := serve(t, "s")
+	for i := range 50 {
+		b, err := dialer(t, "s").DialBulk(t.Context(), address, node.Incarnation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		body := make([]byte, 100)
+		_, _, _, err = b.Exchange(ctx, opLength, 1, []byte("x"), int64(len(body)), func(w io.Writer) error {
+			_, err := w.Write(body)
+			if i%2 == 0 {
+				cancel()
+			} else {
+				go cancel()
+			}
+			return err
+		})
+		cancelled := ctx.Err() != nil
+		cancel()
+		if err == nil && b.Reusable() && cancelled {
+			_, _, _, err = b.Exchange(t.Context(), opLength, 1, []byte("x"), 0, nil)
+			if err != nil {
+				t.Fatalf("exchange %d: called reusable, and is not: %v", i, err)
+			}
+		}
+		b.Close()
+	}
+}
+
 func FuzzFrames(f *testing.F) {
 	f.Add((&header{size: 3, id: 7, word: 16, stamp: 5}).append(nil))
 	f.Add(append((&header{word: 1}).append(nil), (&header{size: MaxPayload + 1}).append(nil)...))

@@ -59,8 +59,8 @@ func (p *Peers) exchange(ctx context.Context, l *link, op peer.Op, payload []byt
 	if body != nil {
 		size = body.Size()
 	}
-	for again := true; ; again = false {
-		bulk, err := l.takeBulk(ctx)
+	for fresh := false; ; fresh = true {
+		bulk, err := l.takeBulk(ctx, fresh)
 		if err != nil {
 			return peer.Reply{}, nil, nil, failed(l.member, op, err)
 		}
@@ -72,7 +72,7 @@ func (p *Peers) exchange(ctx context.Context, l *link, op peer.Op, payload []byt
 		}
 		bulk.Close()
 		// Both operations on bulk connections are idempotent.
-		if !again || !errors.Is(err, peer.ErrBroken) || ctx.Err() != nil {
+		if fresh || !errors.Is(err, peer.ErrBroken) || ctx.Err() != nil {
 			return peer.Reply{}, nil, nil, failed(l.member, op, err)
 		}
 	}

@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ const (
 type link struct {
 	member *layout.Member
 	dialer *peer.Dialer
+	log    *slog.Logger
 
 	conn atomic.Pointer[peer.Conn]
 
@@ -67,6 +69,9 @@ func (l *link) connect(ctx context.Context) (*peer.Conn, error) {
 	if err := l.paused(); err != nil {
 		return nil, err
 	}
+	if c := l.conn.Swap(nil); c != nil {
+		l.log.Warn("connection to peer lost", "peer", l.member.Name.String(), "error", c.Err())
+	}
 	// The connection is for all who want one: it is not given up with the request that
 	// happens to make it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
@@ -96,10 +101,10 @@ func (l *link) isClosed() bool {
 	return l.closed
 }
 
-// takeBulk returns a connection for one body.
-func (l *link) takeBulk(ctx context.Context) (*peer.Bulk, error) {
+// takeBulk returns a connection for one body; a fresh one was not used before.
+func (l *link) takeBulk(ctx context.Context, fresh bool) (*peer.Bulk, error) {
 	l.bulkMu.Lock()
-	if n := len(l.bulk); n > 0 {
+	if n := len(l.bulk); n > 0 && !fresh {
 		b := l.bulk[n-1]
 		l.bulk = l.bulk[:n-1]
 		l.bulkMu.Unlock()

@@ -126,7 +126,7 @@ func (p *Peers) link(m *layout.Member) *link {
 func (p *Peers) linkLocked(m *layout.Member) *link {
 	l := p.links[m.Incarnation]
 	if l == nil {
-		l = &link{member: m, dialer: p.dialer}
+		l = &link{member: m, dialer: p.dialer, log: p.opt.Log}
 		if p.ctx.Err() != nil {
 			l.closed = true
 		}

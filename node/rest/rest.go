@@ -23,7 +23,7 @@ import (
 type Options struct {
 	// MaxValue is the largest value in bytes, 64 MiB if zero.
 	MaxValue int64
-	// BodyTimeout is how long a client may take to send or to take each 64 KiB of a
+	// BodyTimeout is how long a client may take to send each 64 KiB or to take each 256 KiB of a
 	// value or a list, 30 s if zero.
 	BodyTimeout time.Duration
 	// MaxConns is how many connections Listener has open at a time, 4096 if zero.

@@ -7,7 +7,7 @@ import (
 )
 
 // Server returns an HTTP server with the timeouts and limits that the handler
-// counts on. Its own deadlines cover the header and the first 64 KiB each way; the
+// counts on. Its own deadlines cover the header and the first piece each way; the
 // handler moves them for what is longer.
 func (o Options) Server(h http.Handler) *http.Server {
 	o = o.withDefaults()
