@@ -156,13 +156,17 @@ func (c *Conn) Call(ctx context.Context, timeout time.Duration, op Op, epoch uin
 	}
 	cl := callPool.Get().(*call)
 	cl.deadline = monotonic() + int64(timeout)
-	id, err := c.begin(cl)
+	id, alone, err := c.begin(cl)
 	if err != nil {
 		callPool.Put(cl)
 		return Reply{}, err
 	}
+	leave := together
+	if alone {
+		leave = atOnce
+	}
 	// A frame that fails half-way may have been executed: the reader tells all waiting.
-	if err := c.w.frame(header{id: id, word: uint8(op), stamp: epoch}, a, b, true); err != nil {
+	if err := c.w.frame(header{id: id, word: uint8(op), stamp: epoch}, a, b, leave); err != nil {
 		c.fail(err)
 	}
 	select {
@@ -179,11 +183,12 @@ func (c *Conn) Call(ctx context.Context, timeout time.Duration, op Op, epoch uin
 
 var callPool = sync.Pool{New: func() any { return &call{reply: make(chan Reply, 1)} }}
 
-func (c *Conn) begin(cl *call) (uint32, error) {
+// begin takes a call in and tells whether it is the only one under way.
+func (c *Conn) begin(cl *call) (id uint32, alone bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrNotSent, c.err)
+		return 0, false, fmt.Errorf("%w: %w", ErrNotSent, c.err)
 	}
 	c.nextID++
 	for c.calls[c.nextID] != nil {
@@ -194,7 +199,7 @@ func (c *Conn) begin(cl *call) (uint32, error) {
 		c.idle = false
 		c.wake <- struct{}{}
 	}
-	return c.nextID, nil
+	return c.nextID, len(c.calls) == 1, nil
 }
 
 // forget takes a call out; false if its reply is being delivered.

@@ -48,7 +48,11 @@ type Request struct {
 func (r *Request) Reply(code Code, a, b []byte) {
 	// The connection's own goroutine flushes what it answered in place; others flush
 	// themselves. An error here is the connection's end, which its reader sees too.
-	_ = r.w.frame(header{id: r.id, word: uint8(code), reply: true, stamp: Clock()}, a, b, r.in == nil)
+	leave := together
+	if r.in != nil {
+		leave = onFlush
+	}
+	_ = r.w.frame(header{id: r.id, word: uint8(code), reply: true, stamp: Clock()}, a, b, leave)
 }
 
 // Detach makes the request fit to be answered from another goroutine: its payload is

@@ -36,10 +36,20 @@ func newWriter(nc net.Conn) *writer {
 	return w
 }
 
+// when says when a frame must leave.
+type when uint8
+
+const (
+	onFlush when = iota // with the next flush
+	atOnce
+	// together: at once, but those who are about to add a frame may do so first. It saves
+	// system calls where many are at work, and costs one alone a detour.
+	together
+)
+
 // frame appends one frame; payload may be in two parts, so that a value need not be
-// copied twice. Without now it may stay pending until the next flush. The parts are
-// not kept.
-func (w *writer) frame(h header, a, b []byte, now bool) error {
+// copied twice. The parts are not kept.
+func (w *writer) frame(h header, a, b []byte, leave when) error {
 	h.size = uint32(len(a) + len(b))
 	w.mu.Lock()
 	for len(w.pending) > maxPending && w.err == nil {
@@ -47,7 +57,7 @@ func (w *writer) frame(h header, a, b []byte, now bool) error {
 			w.room.Wait()
 			continue
 		}
-		_ = w.drain() // its error is kept in w.err
+		_ = w.drain(atOnce) // its error is kept in w.err
 		w.mu.Lock()
 	}
 	if w.err != nil {
@@ -57,11 +67,11 @@ func (w *writer) frame(h header, a, b []byte, now bool) error {
 	w.pending = h.append(w.pending)
 	w.pending = append(w.pending, a...)
 	w.pending = append(w.pending, b...)
-	if !now || w.writing {
+	if leave == onFlush || w.writing {
 		w.mu.Unlock()
 		return nil
 	}
-	return w.drain()
+	return w.drain(leave)
 }
 
 // flush writes what is pending.
@@ -72,16 +82,17 @@ func (w *writer) flush() error {
 		w.mu.Unlock()
 		return err
 	}
-	return w.drain()
+	return w.drain(atOnce)
 }
 
 // drain writes until nothing is pending. It is called with the lock and releases it.
-func (w *writer) drain() error {
+func (w *writer) drain(leave when) error {
 	w.writing = true
-	// Let those who are about to add a frame do so first: one system call for all.
-	w.mu.Unlock()
-	runtime.Gosched()
-	w.mu.Lock()
+	if leave == together {
+		w.mu.Unlock()
+		runtime.Gosched()
+		w.mu.Lock()
+	}
 	for len(w.pending) > 0 && w.err == nil {
 		out := w.pending
 		w.pending = w.spare[:0]
