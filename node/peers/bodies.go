@@ -115,7 +115,7 @@ func (p *Peers) fetchBody(ctx context.Context, m *layout.Member, u uid.UID, size
 	defer sum.Close()
 	_, err = staged.ReadFrom(io.TeeReader(body, sum))
 	l.giveBulk(bulk)
-	if err == nil && sum.UID() != u {
+	if errors.Is(err, store.ErrSize) || err == nil && sum.UID() != u {
 		p.suspect(ctx, m, u)
 		err = fmt.Errorf("%w: %s at %s", ErrCorrupt, u, m.Name)
 	} else if err != nil {

@@ -82,6 +82,10 @@ func (l *link) connect(ctx context.Context) (*peer.Conn, error) {
 		return nil, err
 	}
 	l.conn.Store(c)
+	if l.isClosed() { // meanwhile, without having seen this one
+		c.Close()
+		return nil, l.paused()
+	}
 	return c, nil
 }
 

@@ -162,8 +162,12 @@ func (r *Router) placeHere(p wire.Place, src *source) error {
 	if src.transit {
 		return nil
 	}
+	mine := r.owner.Value(p.UID)
+	if mine == nil {
+		return kv.Unavailable("the value was dropped as soon as it was placed")
+	}
 	src.close()
-	src.staged, src.value = nil, r.owner.Value(p.UID)
+	src.staged, src.value = nil, mine
 	return nil
 }
 
