@@ -56,7 +56,7 @@ SEPPEN_MAX_VALUE. The secret is read from --secret-file or from SEPPEN_SECRET.`,
 	s.StringVar(&f.memoryLimit, "memory-limit", "0", "memory for keys and values, such as 512MiB; 0: three quarters of the cgroup's or machine's")
 	s.StringVar(&f.maxValue, "max-value", "64MiB", "largest value")
 	s.IntVar(&f.maxConns, "max-connections", 0, "most client connections at a time; 0: as the memory allows")
-	s.DurationVar(&f.bodyTimeout, "body-timeout", 30*time.Second, "how long a client may take to send each 64 KiB or to take each 256 KiB")
+	s.DurationVar(&f.bodyTimeout, "body-timeout", 30*time.Second, "how long a client may take to send each 64 KiB, and half of how long to take each MiB")
 	s.DurationVar(&f.drainTimeout, "drain-timeout", 25*time.Second, "how long requests in flight may take after SIGTERM")
 	s.StringVar(&f.tlsCert, "peer-tls-cert", "", "certificate for TLS between nodes, PEM")
 	s.StringVar(&f.tlsKey, "peer-tls-key", "", "its key, PEM")

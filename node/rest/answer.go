@@ -28,6 +28,7 @@ var answers = sync.Pool{New: func() any { return new(answer) }}
 func (h *handler) begin(w http.ResponseWriter, r *http.Request) *answer {
 	a := answers.Get().(*answer)
 	*a = answer{ResponseWriter: w, h: h, r: r, op: opOf(r), start: time.Now(), window: sendPiece}
+	w.Header()["Date"] = dates.at(a.start)
 	if m := h.opt.Metrics; m != nil {
 		m.inFlight.Add(1)
 	}
@@ -81,25 +82,32 @@ func (a *answer) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController find the connection.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// extend gives the client BodyTimeout more. The deadline for reading moves as well
-// while writing: net/http reads in the background, and cancels the contexts of the
-// connection's requests when that fails.
-func (a *answer) extend() {
+// extendRead gives the client BodyTimeout more to send.
+func (a *answer) extendRead() {
 	a.extendWrite()
 	rc := http.NewResponseController(a.ResponseWriter)
 	rc.SetReadDeadline(time.Now().Add(a.h.opt.BodyTimeout)) //nolint:errcheck // a writer without deadlines is a test's
 }
 
+// extendSend gives the client more time to take what is sent. The deadline for reading
+// moves as well: net/http reads in the background, and cancels the contexts of the
+// connection's requests when that fails.
+func (a *answer) extendSend() {
+	a.extendWrite()
+	rc := http.NewResponseController(a.ResponseWriter)
+	rc.SetReadDeadline(time.Now().Add(sendTimeouts * a.h.opt.BodyTimeout)) //nolint:errcheck // as above
+}
+
 func (a *answer) extendWrite() {
 	rc := http.NewResponseController(a.ResponseWriter)
-	rc.SetWriteDeadline(time.Now().Add(a.h.opt.BodyTimeout)) //nolint:errcheck // likewise
+	rc.SetWriteDeadline(time.Now().Add(sendTimeouts * a.h.opt.BodyTimeout)) //nolint:errcheck // likewise
 }
 
 // extendIfLate makes up for the time that the client or the backend took so far,
 // which shall not be missing for the answer.
 func (a *answer) extendIfLate() {
 	if time.Since(a.start) > a.h.opt.BodyTimeout/4 {
-		a.extend()
+		a.extendSend()
 	}
 }
 

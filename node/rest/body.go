@@ -9,10 +9,12 @@ import (
 )
 
 // piece is how many bytes a client must send within one BodyTimeout, and sendPiece how
-// many it must take: fewer, larger writes wake both sides less often.
+// many it must take within sendTimeouts of them: fewer, larger writes wake both sides
+// less often.
 const (
-	piece     = 64 << 10
-	sendPiece = 256 << 10
+	piece        = 64 << 10
+	sendPiece    = 1 << 20
+	sendTimeouts = 2
 )
 
 // bodyReader reads a request's body under the limit for values, and moves the
@@ -29,7 +31,7 @@ func (b *bodyReader) init(a *answer) { *b = bodyReader{a: a, window: piece} }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
 	if b.window == 0 {
-		b.a.extend()
+		b.a.extendRead()
 		b.window = piece
 	}
 	limit := b.a.h.opt.MaxValue

@@ -119,7 +119,7 @@ func (a *answer) writeValue(v kv.Value, part span, chunk []byte) {
 func (a *answer) writePieces(p []byte) bool {
 	for len(p) > 0 {
 		if a.window == 0 {
-			a.extend()
+			a.extendSend()
 			a.window = sendPiece
 		}
 		n, err := a.Write(p[:min(len(p), a.window)])

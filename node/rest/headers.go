@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/eiri/seppen/api/uid"
@@ -64,6 +65,26 @@ func appendDate(b []byte, t time.Time) []byte {
 }
 
 func appendTwo(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
+
+// dates are the values of Date, which all answers of one second share: net/http would
+// write it anew for each.
+var dates dateCache
+
+type dateCache struct{ now atomic.Pointer[dateLine] }
+
+type dateLine struct {
+	second int64
+	value  []string
+}
+
+func (c *dateCache) at(t time.Time) []string {
+	d := c.now.Load()
+	if second := t.Unix(); d == nil || d.second != second {
+		d = &dateLine{second, []string{string(appendDate(nil, t.UTC()))}}
+		c.now.Store(d)
+	}
+	return d.value
+}
 
 // setRepresentation sets what GET and HEAD say of a value, of which size bytes are
 // in the answer.

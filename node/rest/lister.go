@@ -64,7 +64,7 @@ func (l *lister) flush() error {
 		l.a.listHeader(l.offer)
 		l.a.WriteHeader(http.StatusOK)
 	}
-	l.a.extend() // for the next entries to be found as much as for these to be sent
+	l.a.extendSend() // for the next entries to be found as much as for these to be sent
 	if _, err := l.a.Write(l.out); err != nil {
 		return errClientGone
 	}

@@ -23,8 +23,8 @@ import (
 type Options struct {
 	// MaxValue is the largest value in bytes, 64 MiB if zero.
 	MaxValue int64
-	// BodyTimeout is how long a client may take to send each 64 KiB or to take each 256 KiB of a
-	// value or a list, 30 s if zero.
+	// BodyTimeout is how long a client may take to send each 64 KiB of a value, and half of
+	// how long to take each MiB of a value or a list, 30 s if zero.
 	BodyTimeout time.Duration
 	// MaxConns is how many connections Listener has open at a time, 4096 if zero.
 	// Each costs some 20 KiB, and 64 KiB more while it sends a value.

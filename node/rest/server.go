@@ -13,8 +13,8 @@ func (o Options) Server(h http.Handler) *http.Server {
 	o = o.withDefaults()
 	return &http.Server{
 		Handler:        h,
-		ReadTimeout:    o.BodyTimeout,     // of the header as well: a deadline of its own would cost each request
-		WriteTimeout:   2 * o.BodyTimeout, // counted from the header: the body comes first
+		ReadTimeout:    o.BodyTimeout,                // of the header as well: a deadline of its own would cost each request
+		WriteTimeout:   sendTimeouts * o.BodyTimeout, // counted from the header: the body comes first
 		IdleTimeout:    3 * time.Minute,
 		MaxHeaderBytes: 32 << 10, // a key of 4096 bytes is 12 KiB when percent-encoded
 		ErrorLog:       slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),

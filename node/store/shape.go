@@ -181,7 +181,7 @@ func (h head) span(a *arena.Arena, sh *shape, off int64) ([]byte, error) {
 }
 
 // maxRun is how many blocks are given out in one piece where they lie side by side.
-const maxRun = 4
+const maxRun = 16
 
 // run is how many whole blocks from block i on lie one behind the other.
 func (h head) run(a *arena.Arena, sh *shape, i int, first arena.Ref) int {
