@@ -137,7 +137,7 @@ func startClusterVia(t testing.TB, shards, copies int, mem memory, change func(*
 }
 
 func (c *cluster) dialer() *peer.Dialer {
-	return &peer.Dialer{Key: c.secret.PeerKey(), Self: func() peer.Hello { return peer.Hello{Cluster: c.layout.Cluster, Name: "author"} }}
+	return &peer.Dialer{Key: c.secret.PeerKey(), TLS: c.nodes[0].cfg.PeerTLSClient, Self: func() peer.Hello { return peer.Hello{Cluster: c.layout.Cluster, Name: "author"} }}
 }
 
 func (c *cluster) push(n *running, l *layout.Layout) {

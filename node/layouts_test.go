@@ -1,0 +1,216 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
+)
+
+// refuses checks that a node answers nothing at all.
+func (c *cluster) refuses(url string) {
+	c.t.Helper()
+	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE"} {
+		r, err := c.request(url, method, "k", []byte("v"))
+		if err != nil || r.status != 503 || r.header.Get("Retry-After") == "" {
+			c.t.Errorf("%s: %d %v", method, r.status, err)
+		}
+	}
+	if r, err := c.request(url, "GET", "", nil); err != nil || r.status != 503 {
+		c.t.Errorf("list: %d %v", r.status, err)
+	}
+}
+
+// A node that is in no layout knows nothing, and says so (§4.3).
+func TestNoLayout(t *testing.T) {
+	c := startCluster(t, 1, 1, plenty, nil)
+	stranger := startNode(t, c.layout.Members[0].Name, plenty, nil)
+	c.refuses(stranger.url)
+	if stranger.Ready() == nil {
+		t.Error("ready without a layout")
+	}
+	c.push(stranger, c.layout)
+	c.refuses(stranger.url)
+	if stranger.Ready() == nil {
+		t.Error("ready outside of the layout")
+	}
+	if r := c.do(0, "PUT", "k", []byte("v")); r.status != 201 {
+		t.Errorf("PUT at the one who is in it: %d", r.status)
+	}
+}
+
+// with returns the next layout, in which a node is joining. No slot has other owners.
+func (c *cluster) with(n *running) *layout.Layout {
+	l := *c.layout
+	l.Epoch++
+	l.Members = append(slices.Clone(l.Members), layout.Member{
+		Name: n.cfg.Name, Address: n.peerAddr, Incarnation: n.state.Incarnation(), JoinEpoch: l.Epoch, Phase: layout.Joining,
+	})
+	return &l
+}
+
+// A member that is joining passes everything on, though none of the others has heard of
+// it: they get the layout from it.
+func TestJoiningMemberPassesOn(t *testing.T) {
+	for _, size := range []int{10, 300 << 10} { // of calls, and of bodies
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			c := startCluster(t, 3, 2, plenty, nil)
+			joining := startNode(t, layout.Name{Base: "snow-r2", Range: layout.Range{Lo: 0, Hi: 169}}, plenty, nil)
+			l := c.with(joining)
+			if err := l.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			c.push(joining, l)
+			if joining.Ready() == nil {
+				t.Error("a joining member is ready")
+			}
+			for i, primary := range [][]int{{0, 2}, {1, 0}, {2, 1}} {
+				key, value := c.keyAt(primary...), c.valueAt(size, primary...)
+				ask := func(method string, body []byte, want int) {
+					t.Helper()
+					r, err := c.request(joining.url, method, key, body)
+					if err != nil || r.status != want || method == "GET" && want == 200 && !bytes.Equal(r.body, value) {
+						t.Errorf("%s through the joining member: %d %v %.100s", method, r.status, err, r.body)
+					}
+				}
+				ask("GET", nil, 404)
+				ask("PUT", value, 201)
+				ask("GET", nil, 200)
+				if r := c.do(i, "GET", key, nil); r.status != 200 {
+					t.Errorf("GET at node %d: %d", i, r.status)
+				}
+				ask("DELETE", nil, 204)
+			}
+			if r, err := c.request(joining.url, "GET", "", nil); err != nil || r.status != 200 || len(r.body) != 0 {
+				t.Errorf("list: %d %q %v", r.status, r.body, err)
+			}
+			for i, n := range c.nodes {
+				if n.state.Epoch() != 2 {
+					t.Errorf("node %d is in epoch %d", i, n.state.Epoch())
+				}
+			}
+			if n := joining.store.Stats(); n.Keys+n.Values+n.Tombstones != 0 {
+				t.Errorf("the joining member holds %+v", n)
+			}
+		})
+	}
+}
+
+// A node that came back with nothing is a stranger: what it owned before it does not
+// deny, and what others have it passes on (valkey issue 579, olric issue 225).
+func TestRestartedNode(t *testing.T) {
+	c := startCluster(t, 3, 2, plenty, nil)
+	value := func(primary ...int) []byte { return c.valueAt(5000, primary...) }
+	mine, theirs := c.keyAt(2, 1), c.keyAt(1, 0)
+	for _, v := range []struct {
+		key   string
+		value []byte
+	}{{mine, value(1, 0)}, {theirs, value(2, 1)}} {
+		if r := c.do(0, "PUT", v.key, v.value); r.status != 201 {
+			t.Fatal(r.status)
+		}
+	}
+	if err := c.nodes[2].stop(); err != nil {
+		t.Fatal(err)
+	}
+	again := startNode(t, c.nodes[2].cfg.Name, plenty, func(cfg *Config) { cfg.PeerListen = c.nodes[2].peerAddr })
+	check := func() {
+		t.Helper()
+		for _, url := range []string{c.nodes[0].url, c.nodes[1].url, again.url} {
+			if r, err := c.request(url, "GET", theirs, nil); err != nil || r.status != 200 || !bytes.Equal(r.body, value(2, 1)) {
+				t.Errorf("GET of what the others have: %d %v", r.status, err)
+			}
+			if r, err := c.request(url, "GET", mine, nil); err != nil || r.status != 503 {
+				t.Errorf("GET of what nobody may answer for: %d %v", r.status, err)
+			}
+			if r, err := c.request(url, "PUT", mine, []byte("x")); err != nil || r.status != 503 {
+				t.Errorf("PUT where the primary is gone: %d %v", r.status, err)
+			}
+			if r, err := c.request(url, "GET", "", nil); err != nil || r.status != 503 {
+				t.Errorf("a list without the keys of the one who is gone: %d %v", r.status, err)
+			}
+		}
+	}
+	c.refuses(again.url)
+	l := c.with(again)
+	c.push(again, l)
+	check()
+	for _, n := range c.nodes[:2] {
+		c.push(n, l)
+	}
+	check()
+}
+
+// Whoever asks by an older layout gets the newer one if the owners changed. What nobody
+// has reconciled yet is refused: never denied, never stale.
+func TestOlderLayout(t *testing.T) {
+	c := startCluster(t, 3, 1, plenty, nil)
+	keys := []string{c.keyAt(0), c.keyAt(1), c.keyAt(2)}
+	large := c.valueAt(300<<10, 1)
+	for _, k := range keys {
+		c.do(0, "PUT", k, large)
+	}
+	l := *c.layout
+	l.Epoch, l.Segments = 2, slices.Clone(l.Segments)
+	for i := range l.Segments {
+		if l.Members[l.Segments[i].Order[0]].Incarnation == c.nodes[1].state.Incarnation() {
+			l.Segments[i].View = 2 // as if it had other owners than before
+		}
+	}
+	c.push(c.nodes[1], &l)
+	for range 2 {
+		for i := range c.nodes {
+			if r, err := c.try(i, "GET", keys[1], nil); err != nil || r.status != 503 {
+				t.Errorf("GET of a key whose slot is not active: %d %v", r.status, err)
+			}
+			if r, err := c.try(i, "PUT", keys[1], []byte("x")); err != nil || r.status != 503 {
+				t.Errorf("PUT: %d %v", r.status, err)
+			}
+			if r, err := c.try(i, "GET", "", nil); err != nil || r.status != 503 {
+				t.Errorf("a list that leaves some out: %d %q %v", r.status, r.body, err)
+			}
+			for _, k := range []string{keys[0], keys[2]} {
+				if r, err := c.try(i, "GET", k, nil); err != nil || r.status != 200 || !bytes.Equal(r.body, large) {
+					t.Errorf("GET of another key at node %d: %d %v", i, r.status, err)
+				}
+			}
+		}
+		for i, n := range c.nodes {
+			if n.state.Epoch() != 2 {
+				t.Errorf("node %d is in epoch %d", i, n.state.Epoch())
+			}
+		}
+	}
+}
+
+// There is one layout of an epoch; another is no work of the cluster's author (F14).
+func TestTwoLayoutsOfOneEpoch(t *testing.T) {
+	c := startCluster(t, 3, 2, plenty, nil)
+	forged := *c.layout
+	forged.Members = slices.Clone(forged.Members)
+	forged.Members[0].Phase = layout.Leaving
+	conn, err := c.dialer().Dial(context.Background(), c.nodes[1].peerAddr, layout.ID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := peer.PushLayout(t.Context(), conn, &forged); err == nil {
+		t.Error("a second layout of epoch 1 was taken")
+	}
+	if c.nodes[1].state.Table().Layout.Hash() != c.layout.Hash() {
+		t.Error("the layout was changed")
+	}
+	stray := forged
+	stray.Cluster, stray.Epoch = layout.NewID(), 5
+	if _, err := peer.PushLayout(t.Context(), conn, &stray); err == nil {
+		t.Error("another cluster's layout was taken")
+	}
+	if errors.Is(c.nodes[1].Ready(), nil) && c.do(1, "PUT", "k", nil).status != 201 {
+		t.Error("the node does not go on")
+	}
+}

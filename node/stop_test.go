@@ -1,0 +1,73 @@
+package node
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// A node that is told to stop accepts nothing more, finishes what clients have begun,
+// for which it needs the others, and ends without an error.
+func TestStopFinishesWhatIsInFlight(t *testing.T) {
+	c := startCluster(t, 3, 2, plenty, nil)
+	value, other := c.valueAt(200<<10, 2, 1), c.valueAt(8<<20, 2, 1)
+	theirs, stored := c.keyAt(2, 1), c.keyAt(1, 0)
+	c.do(1, "PUT", stored, other)
+
+	body, in := io.Pipe()
+	req, err := http.NewRequest("PUT", c.nodes[0].url+"/"+theirs, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = int64(len(value))
+	put := make(chan int, 1)
+	go func() {
+		resp, err := c.client.Do(req)
+		if err != nil {
+			put <- 0
+			return
+		}
+		resp.Body.Close()
+		put <- resp.StatusCode
+	}()
+	if _, err := in.Write(value[:100<<10]); err != nil {
+		t.Fatal(err)
+	}
+	get, err := c.client.Get(c.nodes[0].url + "/" + stored) // its body is not read yet
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer get.Body.Close()
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.nodes[0].stop() }()
+	c.eventually(func() bool {
+		fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
+		resp, err := fresh.Get(c.nodes[0].url + "/" + stored)
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err != nil
+	}, "nothing more is accepted")
+	if c.nodes[0].Ready() == nil {
+		t.Error("ready while it stops")
+	}
+	if _, err := in.Write(value[100<<10:]); err != nil {
+		t.Error(err)
+	}
+	in.Close()
+	if status := <-put; status != http.StatusCreated {
+		t.Errorf("PUT that was in flight: %d", status)
+	}
+	if b, err := io.ReadAll(get.Body); err != nil || !bytes.Equal(b, other) {
+		t.Errorf("GET that was in flight: %d bytes, %v", len(b), err)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	if r := c.do(1, "GET", theirs, nil); r.status != 200 || !bytes.Equal(r.body, value) {
+		t.Errorf("what it wrote last, at another node: %d", r.status)
+	}
+}
