@@ -67,10 +67,10 @@ func (in historyInput) expect(now int) (status, next int) {
 		return 404, now
 	case in.method == "GET":
 		return 200, now
-	case in.match != noCondition && (now == 0 || in.match != matchAny && in.match != now), in.noMatch && now != 0:
-		return 412, now
 	case in.method == "DELETE" && now == 0:
 		return 404, now
+	case in.match != noCondition && (now == 0 || in.match != matchAny && in.match != now), in.noMatch && now != 0:
+		return 412, now
 	case in.method == "DELETE":
 		return 204, 0
 	case now == 0:

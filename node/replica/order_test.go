@@ -42,7 +42,7 @@ func TestDecide(t *testing.T) {
 		{"delete", has, true, kv.Conditions{}, 150, nil, false, 150},
 		{"delete nothing", nil, true, kv.Conditions{}, 150, kv.ErrNotFound, false, 0},
 		{"delete a tombstone", dead, true, kv.Conditions{}, 150, kv.ErrNotFound, false, 0},
-		{"delete nothing if it matches", nil, true, kv.Conditions{Match: star}, 150, kv.ErrPrecondition, false, 0},
+		{"delete nothing if it matches", nil, true, kv.Conditions{Match: star}, 150, kv.ErrNotFound, false, 0},
 		{"if match", has, false, kv.Conditions{Match: this}, 150, nil, false, 150},
 		{"if match another", has, false, kv.Conditions{Match: other}, 150, kv.ErrPrecondition, false, 0},
 		{"if match a tombstone", dead, false, kv.Conditions{Match: star}, 150, kv.ErrPrecondition, false, 0},
