@@ -57,7 +57,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	if _, err := in.Write(value[100<<10:]); err != nil {
 		t.Error(err)
 	}
-	in.Close()
+	in.Close() //nolint:errcheck // a pipe's never fails
 	if status := <-put; status != http.StatusCreated {
 		t.Errorf("PUT that was in flight: %d", status)
 	}
