@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/node/wire"
 )
 
 // refuses checks that a node answers nothing at all.
@@ -184,6 +186,76 @@ func TestOlderLayout(t *testing.T) {
 			if n.state.Epoch() != 2 {
 				t.Errorf("node %d is in epoch %d", i, n.state.Epoch())
 			}
+		}
+	}
+}
+
+// A request is judged by what its sender knows of the slot: an older epoch will do if
+// the slot's owners are the same since (R3).
+func TestEpochsOfRequests(t *testing.T) {
+	c := startCluster(t, 3, 1, plenty, nil)
+	l := *c.layout
+	l.Epoch, l.Segments = 3, slices.Clone(l.Segments)
+	changed, same := c.keyAt(1), c.keyAt(0)
+	table := layout.NewTable(c.layout)
+	for i := range l.Segments {
+		if table.Owners(l.Segments[i].Lo).Primary.Incarnation == c.nodes[1].state.Incarnation() {
+			l.Segments[i].View = 2
+		}
+	}
+	c.push(c.nodes[0], &l)
+	conn, err := c.dialer().Dial(t.Context(), c.nodes[0].peerAddr, layout.ID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	bulk, err := c.dialer().DialBulk(t.Context(), c.nodes[0].peerAddr, layout.ID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bulk.Close()
+	uidOf := func(node int) []byte {
+		u := c.secret.Sum(c.valueAt(10, node))
+		return u[:]
+	}
+	lookup := func(key string) []byte { return (&wire.Lookup{Key: key}).Append(nil) }
+	write := func(key string) []byte { return (&wire.Write{Key: key, Delete: true}).Append(nil) }
+	for _, q := range []struct {
+		op      peer.Op
+		payload []byte
+		epoch   uint64
+		want    peer.Code
+	}{
+		{wire.OpLookup, lookup(same), 1, wire.CodeNotFound},
+		{wire.OpLookup, lookup(same), 3, wire.CodeNotFound},
+		{wire.OpLookup, lookup(same), 4, peer.CodeNeedLayout},
+		{wire.OpLookup, lookup(changed), 1, peer.CodeStale},
+		{wire.OpLookup, lookup(changed), 2, peer.CodeRefused}, // it is not the primary
+		{wire.OpOrder, write(same), 1, wire.CodeNotFound},
+		{wire.OpOrder, write(same), 4, peer.CodeNeedLayout},
+		{wire.OpOrder, write(changed), 1, peer.CodeStale},
+		{wire.OpValue, uidOf(0), 1, wire.CodeGone},
+		{wire.OpValue, uidOf(0), 4, peer.CodeNeedLayout},
+		{wire.OpValue, uidOf(1), 1, peer.CodeStale},
+		{wire.OpTouch, append(uidOf(1), 0), 1, peer.CodeStale},
+		{wire.OpList, (&wire.List{Keys: 1}).Append(nil), 1, peer.CodeStale},
+		{wire.OpList, (&wire.List{Keys: 1}).Append(nil), 2, peer.CodeOK},
+		{wire.OpRefs, (&wire.Refs{}).Append(nil), 1, peer.CodeStale},
+		{wire.OpRefs, (&wire.Refs{}).Append(nil), 4, peer.CodeNeedLayout},
+	} {
+		r, err := conn.Call(t.Context(), 5*time.Second, q.op, q.epoch, q.payload, nil)
+		if err != nil || r.Code != q.want {
+			t.Errorf("operation %d at epoch %d: %s %.60q %v, want %s", q.op, q.epoch, r.Code, r.Payload, err, q.want)
+		}
+		if got, err := layout.Decode(r.Payload); q.want == peer.CodeStale && (err != nil || got.Epoch != 3) {
+			t.Errorf("operation %d: the newer layout does not come with the refusal: %v", q.op, err)
+		}
+		if q.op != wire.OpValue {
+			continue
+		}
+		r, _, _, err = bulk.Exchange(t.Context(), q.op, q.epoch, q.payload, 0, nil)
+		if err != nil || r.Code != q.want {
+			t.Errorf("body at epoch %d: %s %v, want %s", q.epoch, r.Code, err, q.want)
 		}
 	}
 }
