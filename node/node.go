@@ -52,6 +52,7 @@ type Node struct {
 
 	rest, admin *http.Server
 	peer        *peer.Server
+	service     *peers.Service
 	background  sync.WaitGroup
 	listening   func(listeners) // for tests; may be nil
 }
@@ -103,9 +104,9 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	n.admin = admin.Server(admin.New(admin.Options{
 		Ready: n.Ready, Status: n.Status, Gatherer: registry, OpenAPIYAML: rest.OpenAPI, OpenAPIJSON: rest.OpenAPIJSON,
 	}))
-	service := &peers.Service{State: n.state, Owner: n.owner, Status: n.Status}
+	n.service = &peers.Service{State: n.state, Owner: n.owner, Status: n.Status}
 	n.peer = &peer.Server{
-		Key: secret.PeerKey(), Self: n.state.Hello, TLS: cfg.PeerTLSServer, Log: log, Calls: service.Call, Bodies: service.Body,
+		Key: secret.PeerKey(), Self: n.state.Hello, TLS: cfg.PeerTLSServer, Log: log, Calls: n.service.Call, Bodies: n.service.Body,
 	}
 	n.cfg.MaxConns = opt.MaxConns
 	return n, nil
@@ -226,6 +227,7 @@ func (n *Node) stop(stopPeer func()) error {
 		_ = n.rest.Close() // what is left is cut off
 	}
 	_ = n.admin.Close() // nobody waits for its answers
+	n.service.Drain(ctx)
 	stopPeer()
 	n.peers.Close()
 	n.replica.Close()

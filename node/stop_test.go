@@ -2,10 +2,14 @@ package node
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/eiri/seppen/api/layout"
 )
 
 // A node that is told to stop accepts nothing more, finishes what clients have begun,
@@ -69,5 +73,59 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	}
 	if r := c.do(1, "GET", theirs, nil); r.status != 200 || !bytes.Equal(r.body, value) {
 		t.Errorf("what it wrote last, at another node: %d", r.status)
+	}
+}
+
+// Writes that another node asked for are answered before a node stops: its end is a
+// definite refusal to those clients, never an outcome that is unknown.
+func TestStopAnswersOtherNodes(t *testing.T) {
+	c := startCluster(t, 1, 2, plenty, nil)
+	table := layout.NewTable(c.layout)
+	var keys []string // whose primary is the node that stops
+	for i := 0; len(keys) < 16; i++ {
+		key := fmt.Sprint("key-", i)
+		if table.Owners(c.secret.KeySlot(key)).Primary.Incarnation == c.nodes[1].state.Incarnation() {
+			keys = append(keys, key)
+		}
+	}
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for i, key := range keys {
+		wg.Go(func() {
+			for j := 0; ; j++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				r, err := c.try(0, http.MethodPut, key, []byte{byte(i), byte(j)})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				statuses[r.status]++
+				mu.Unlock()
+			}
+		})
+	}
+	count := func(status int) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return statuses[status]
+	}
+	c.eventually(func() bool { return count(http.StatusNoContent) > 200 }, "writes are under way")
+	if err := c.nodes[1].stop(); err != nil {
+		t.Error(err)
+	}
+	c.eventually(func() bool { return count(http.StatusServiceUnavailable) > 20 }, "writes are refused")
+	close(stop)
+	wg.Wait()
+	for status, n := range statuses {
+		if status != http.StatusCreated && status != http.StatusNoContent && status != http.StatusServiceUnavailable {
+			t.Errorf("%d writes were answered with %d", n, status)
+		}
 	}
 }

@@ -62,6 +62,7 @@ func encode(err error) (peer.Code, []byte) {
 		{kv.ErrNoMemory, wire.CodeNoMemory},
 		{kv.ErrUnknown, wire.CodeUnknown},
 		{kv.ErrUnavailable, peer.CodeRefused},
+		{ErrCorrupt, peer.CodeRefused}, // damaged on its way: to be sent again
 	} {
 		if errors.Is(err, c.err) {
 			return c.code, []byte(err.Error())

@@ -1,9 +1,12 @@
 package peers
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
@@ -17,6 +20,23 @@ type Service struct {
 	State  *member.State
 	Owner  *owner.Owner
 	Status func() peer.Status
+
+	stopping atomic.Bool
+	busy     atomic.Int64 // requests in goroutines of their own
+}
+
+// Drain refuses writes from now on and waits until those under way are answered, or
+// until the context ends.
+func (s *Service) Drain(ctx context.Context) {
+	s.stopping.Store(true)
+	t := time.NewTicker(5 * time.Millisecond)
+	defer t.Stop()
+	for s.busy.Load() > 0 && ctx.Err() == nil {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // Call answers a request. What takes long or waits for others gets a goroutine.
@@ -28,6 +48,7 @@ func (s *Service) Call(r *peer.Request) {
 		s.layout(r)
 	case wire.OpOrder, wire.OpList, wire.OpRefs, peer.OpStatus:
 		d := r.Detach()
+		s.busy.Add(1)
 		go s.slow(d)
 	default:
 		s.quick(r)
@@ -131,6 +152,7 @@ func (s *Service) quick(r *peer.Request) {
 }
 
 func (s *Service) slow(r *peer.Request) {
+	defer s.busy.Add(-1)
 	var a answer
 	var err error
 	switch r.Op {

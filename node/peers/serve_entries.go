@@ -77,6 +77,9 @@ func (s *Service) beat(r *peer.Request) (answer, error) {
 }
 
 func (s *Service) order(r *peer.Request) (answer, error) {
+	if s.stopping.Load() {
+		return answer{}, kv.Unavailable("this node is stopping")
+	}
 	w, err := wire.ParseWrite(r.Payload)
 	slot := s.Owner.KeySlot(w.Key)
 	if err == nil {
