@@ -76,9 +76,9 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	}
 }
 
-// Writes that another node asked for are answered before a node stops: its end is a
-// definite refusal to those clients, never an outcome that is unknown.
-func TestStopAnswersOtherNodes(t *testing.T) {
+// Before a node closes its peer port it finishes the writes that other nodes asked for
+// and refuses new ones: a definite answer either way.
+func TestDrainAnswersOtherNodes(t *testing.T) {
 	c := startCluster(t, 1, 2, plenty, nil)
 	table := layout.NewTable(c.layout)
 	var keys []string // whose primary is the node that stops
@@ -117,9 +117,7 @@ func TestStopAnswersOtherNodes(t *testing.T) {
 		return statuses[status]
 	}
 	c.eventually(func() bool { return count(http.StatusNoContent) > 200 }, "writes are under way")
-	if err := c.nodes[1].stop(); err != nil {
-		t.Error(err)
-	}
+	c.nodes[1].service.Drain(t.Context())
 	c.eventually(func() bool { return count(http.StatusServiceUnavailable) > 20 }, "writes are refused")
 	close(stop)
 	wg.Wait()

@@ -36,7 +36,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		<-l.slots
 		return nil, err
 	}
-	return &limitConn{Conn: c, l: l}, nil
+	return &limitConn{lazyConn: newLazyConn(c), l: l}, nil
 }
 
 func (l *limitListener) Close() error {
@@ -45,13 +45,13 @@ func (l *limitListener) Close() error {
 }
 
 type limitConn struct {
-	net.Conn
+	*lazyConn
 	l      *limitListener
 	closed sync.Once
 }
 
 func (c *limitConn) Close() error {
-	err := c.Conn.Close()
+	err := c.lazyConn.Close()
 	c.closed.Do(func() { <-c.l.slots })
 	return err
 }
@@ -59,7 +59,7 @@ func (c *limitConn) Close() error {
 // CloseWrite is what net/http looks for to end a connection so that the client still
 // gets the answer.
 func (c *limitConn) CloseWrite() error {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+	if tcp, ok := c.lazyConn.Conn.(*net.TCPConn); ok {
 		return tcp.CloseWrite()
 	}
 	return nil
@@ -67,7 +67,7 @@ func (c *limitConn) CloseWrite() error {
 
 // SetLinger is for reset.
 func (c *limitConn) SetLinger(seconds int) error {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+	if tcp, ok := c.lazyConn.Conn.(*net.TCPConn); ok {
 		return tcp.SetLinger(seconds)
 	}
 	return nil
