@@ -28,22 +28,18 @@ type Bulk struct {
 	nc     net.Conn
 	r      *bufio.Reader
 	w      *bufio.Writer
-	remote Hello
 	body   *io.LimitedReader // of the last reply
 	broken bool
 }
 
 // DialBulk opens a connection for bodies.
 func (d *Dialer) DialBulk(ctx context.Context, address string, want layout.ID) (*Bulk, error) {
-	nc, them, err := d.dial(ctx, address, want, Bodies)
+	nc, _, err := d.dial(ctx, address, want, Bodies)
 	if err != nil {
 		return nil, err
 	}
-	return &Bulk{nc: nc, r: bufio.NewReaderSize(nc, piece), w: bufio.NewWriterSize(nc, piece), remote: them}, nil
+	return &Bulk{nc: nc, r: bufio.NewReaderSize(nc, piece), w: bufio.NewWriterSize(nc, piece)}, nil
 }
-
-// Remote is who answers at the other end.
-func (b *Bulk) Remote() Hello { return b.remote }
 
 // Close gives the connection up.
 func (b *Bulk) Close() { b.nc.Close() }

@@ -101,15 +101,6 @@ func ofNone(*layout.Table) uint64 { return 0 }
 // answer is what a request's handler returns: the reply's payload in two parts.
 type answer struct{ a, b []byte }
 
-func (s *Service) finish(r *peer.Request, a answer, err error) {
-	if err != nil {
-		code, payload := encode(err)
-		r.Reply(code, payload, nil)
-		return
-	}
-	r.Reply(peer.CodeOK, a.a, a.b)
-}
-
 // errReply is a reply that says something about layouts.
 type errReply struct {
 	code    peer.Code
@@ -169,10 +160,21 @@ func (s *Service) slow(r *peer.Request) {
 }
 
 func (s *Service) reply(r *peer.Request, a answer, err error) {
-	var e *errReply
-	if errors.As(err, &e) {
-		r.Reply(e.code, e.payload, nil)
+	if code, payload := result(err); code != peer.CodeOK {
+		r.Reply(code, payload, nil)
 		return
 	}
-	s.finish(r, a, err)
+	r.Reply(peer.CodeOK, a.a, a.b)
+}
+
+// result is the code and the payload that tell a handler's error.
+func result(err error) (peer.Code, []byte) {
+	var e *errReply
+	switch {
+	case err == nil:
+		return peer.CodeOK, nil
+	case errors.As(err, &e):
+		return e.code, e.payload
+	}
+	return encode(err)
 }

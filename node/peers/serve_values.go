@@ -1,7 +1,6 @@
 package peers
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -100,14 +99,7 @@ func (s *Service) Body(r *peer.BodyRequest) {
 	default:
 		err = fmt.Errorf("unknown operation %d", r.Op)
 	}
-	code, payload := peer.CodeOK, []byte(nil)
-	var e *errReply
-	switch {
-	case errors.As(err, &e):
-		code, payload = e.code, e.payload
-	case err != nil:
-		code, payload = encode(err)
-	}
+	code, payload := result(err)
 	_ = r.Reply(code, payload, 0, nil) // its failure ends the connection
 }
 
