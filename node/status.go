@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
@@ -53,6 +54,7 @@ func (n *Node) Status() peer.Status {
 		return s
 	}
 	s.Cluster, s.Epoch = t.Layout.Cluster, t.Layout.Epoch
+	s.Segments = n.segments(t, &stats)
 	for i := range t.Layout.Members {
 		m := &t.Layout.Members[i]
 		ms := peer.MemberStatus{Name: m.Name.String(), Range: m.Name.Range.String(), Address: m.Address, Phase: m.Phase.String()}
@@ -66,6 +68,26 @@ func (n *Node) Status() peer.Status {
 		s.Members = append(s.Members, ms)
 	}
 	return s
+}
+
+// segments counts what this node holds of each segment that it is an owner of.
+func (n *Node) segments(t *layout.Table, stats *store.Stats) []peer.SegmentStatus {
+	var out []peer.SegmentStatus
+	var last *layout.Owners
+	for slot := range layout.Slots {
+		owners := t.Owners(uint8(slot))
+		mine := slices.ContainsFunc(owners.Ack, func(m *layout.Member) bool { return m.Incarnation == n.state.Incarnation() })
+		if mine && owners != last {
+			out = append(out, peer.SegmentStatus{Lo: uint8(slot)})
+		}
+		last = owners
+		if mine {
+			s := &out[len(out)-1]
+			s.Keys += int64(stats.SlotKeys[slot])
+			s.Bytes += stats.SlotKeyBytes[slot] + stats.SlotValueBytes[slot]
+		}
+	}
+	return out
 }
 
 // dedupRatio is how many bytes keys refer to for each byte of value stored. A node's

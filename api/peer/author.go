@@ -29,7 +29,16 @@ type Status struct {
 	MemoryUsed  int64          `json:"memoryUsed"`
 	MemoryLimit int64          `json:"memoryLimit"`
 	DedupRatio  float64        `json:"dedupRatio"` // bytes that keys refer to per byte stored
-	Members     []MemberStatus `json:"members,omitempty"`
+
+	Segments []SegmentStatus `json:"segments,omitempty"` // of the layout, as far as it holds them
+	Members []MemberStatus `json:"members,omitempty"` // not given to the author, who knows them
+}
+
+// SegmentStatus is what a node holds of one segment of the layout.
+type SegmentStatus struct {
+	Lo    uint8 `json:"lo"` // the segment's first slot
+	Keys  int64 `json:"keys"`
+	Bytes int64 `json:"bytes"` // of keys and values
 }
 
 // MemberStatus is what a node knows of a member.

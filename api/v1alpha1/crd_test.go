@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -58,8 +59,20 @@ func TestDefinitionAndCodeAgree(t *testing.T) {
 			t.Errorf("%s: default %v, %v to %v", field, got.Default, *got.Minimum, *got.Maximum)
 		}
 	}
-	if got := s.Properties["valueSizeLimit"].Default; got != DefaultValueSizeLimit {
-		t.Errorf("valueSizeLimit: default %v", got)
+	for path, want := range map[string]any{
+		"valueSizeLimit": DefaultValueSizeLimit, "imagePullPolicy": string(DefaultImagePullPolicy),
+		"secretRef.key": DefaultSecretKey, "service.type": string(DefaultServiceType), "service.port": float64(DefaultServicePort),
+	} {
+		at := s
+		for _, step := range strings.Split(path, ".") {
+			at = at.Properties[step]
+		}
+		if at.Default != want {
+			t.Errorf("%s: default %v", path, at.Default)
+		}
+	}
+	if got := s.Properties["ranges"].Items.MaxLength; got != MaxRangeLength {
+		t.Errorf("ranges: at most %d long", got)
 	}
 }
 

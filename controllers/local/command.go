@@ -124,11 +124,7 @@ func (c *Config) fromFile(path string) error {
 		return err
 	}
 	spec := &cluster.Spec
-	if len(spec.Ranges) > 0 {
-		c.Names, err = layout.ParseNames(spec.Ranges)
-	} else {
-		c.Names, err = layout.Names(cluster.Name, int(*spec.Shards), int(*spec.Copies))
-	}
+	c.Names, err = cluster.Nodes()
 	if spec.MemoryLimit != nil {
 		c.MemoryLimit = spec.MemoryLimit.Value()
 	}

@@ -154,7 +154,9 @@ func (s *Service) slow(r *peer.Request) {
 	case wire.OpRefs:
 		a, err = s.refs(r)
 	case peer.OpStatus:
-		a.a, err = json.Marshal(s.Status())
+		status := s.Status()
+		status.Members = nil
+		a.a, err = json.Marshal(status)
 	}
 	s.reply(r, a, err)
 }

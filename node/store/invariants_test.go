@@ -139,6 +139,7 @@ func (a *audit) entries(slot uint8, want *Stats) error {
 			a.refs[reference{e.UID, slot, it.ref()}]++
 			want.Keys++
 			want.SlotKeys[slot]++
+			want.SlotKeyBytes[slot] += int64(len(e.Key))
 			want.KeyBytes += int64(len(e.Key))
 			want.LogicalBytes += e.Size
 		}
@@ -156,6 +157,7 @@ func (a *audit) values(slot uint8, want *Stats) error {
 		}
 		want.Values++
 		want.SlotValues[slot]++
+		want.SlotValueBytes[slot] += h.size()
 		want.ValueBytes += h.size()
 		return a.value(it.ref(), fmt.Sprintf("value %x", h.uid()[:4]))
 	})

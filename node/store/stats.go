@@ -21,6 +21,9 @@ type Stats struct {
 
 	SlotKeys   [slots]int // by the key's slot
 	SlotValues [slots]int // by the value's slot
+
+	SlotKeyBytes   [slots]int64
+	SlotValueBytes [slots]int64
 }
 
 // Stats counts what the store holds. Under concurrent writes its figures may be from
@@ -37,15 +40,17 @@ func (s *Store) Stats() Stats {
 		es.mu.RLock()
 		st.SlotKeys[i] = es.index.count - es.tombstones
 		st.Tombstones += es.tombstones
-		st.KeyBytes += es.keyBytes
+		st.SlotKeyBytes[i] = es.keyBytes
 		st.LogicalBytes += es.logical
 		es.mu.RUnlock()
 		vs.mu.RLock()
 		st.SlotValues[i] = vs.index.count
-		st.ValueBytes += vs.bytes
+		st.SlotValueBytes[i] = vs.bytes
 		vs.mu.RUnlock()
 		st.Keys += st.SlotKeys[i]
 		st.Values += st.SlotValues[i]
+		st.KeyBytes += st.SlotKeyBytes[i]
+		st.ValueBytes += st.SlotValueBytes[i]
 	}
 	st.Overhead = st.Used - st.KeyBytes - st.ValueBytes
 	return st
