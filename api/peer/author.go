@@ -14,24 +14,24 @@ const callTimeout = 5 * time.Second
 
 // Status is what a node says of itself.
 type Status struct {
-	Name        string         `json:"name"`
-	Range       string         `json:"range"`
-	Incarnation layout.ID      `json:"incarnation"`
-	Cluster     layout.ID      `json:"cluster"`
-	Epoch       uint64         `json:"epoch"` // 0: no layout yet
-	Phase       string         `json:"phase"` // empty: not a member
-	Ready       bool           `json:"ready"`
-	Reason      string         `json:"reason,omitempty"` // why not ready
-	Keys        int64          `json:"keys"`
-	Values      int64          `json:"values"`
-	KeyBytes    int64          `json:"keyBytes"`
-	ValueBytes  int64          `json:"valueBytes"`
-	MemoryUsed  int64          `json:"memoryUsed"`
-	MemoryLimit int64          `json:"memoryLimit"`
-	DedupRatio  float64        `json:"dedupRatio"` // bytes that keys refer to per byte stored
+	Name        string    `json:"name"`
+	Range       string    `json:"range"`
+	Incarnation layout.ID `json:"incarnation"`
+	Cluster     layout.ID `json:"cluster"`
+	Epoch       uint64    `json:"epoch"` // 0: no layout yet
+	Phase       string    `json:"phase"` // empty: not a member
+	Ready       bool      `json:"ready"`
+	Reason      string    `json:"reason,omitempty"` // why not ready
+	Keys        int64     `json:"keys"`
+	Values      int64     `json:"values"`
+	KeyBytes    int64     `json:"keyBytes"`
+	ValueBytes  int64     `json:"valueBytes"`
+	MemoryUsed  int64     `json:"memoryUsed"`
+	MemoryLimit int64     `json:"memoryLimit"`
+	DedupRatio  float64   `json:"dedupRatio"` // bytes that keys refer to per byte stored
 
 	Segments []SegmentStatus `json:"segments,omitempty"` // of the layout, as far as it holds them
-	Members []MemberStatus `json:"members,omitempty"` // not given to the author, who knows them
+	Members  []MemberStatus  `json:"members,omitempty"`  // not given to the author, who knows them
 }
 
 // SegmentStatus is what a node holds of one segment of the layout.
