@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
+	"github.com/eiri/seppen/api/command"
 	"github.com/eiri/seppen/api/layout"
 )
 
@@ -22,7 +20,7 @@ type flags struct {
 	maxConns                              int
 	bodyTimeout, drainTimeout             time.Duration
 	tlsCert, tlsKey, tlsCA                string
-	logFormat, logLevel                   string
+	log                                   command.Log
 	lifeline                              int
 }
 
@@ -40,7 +38,7 @@ layout. Every flag can be given as an environment variable: --max-value is
 SEPPEN_MAX_VALUE. The secret is read from --secret-file or from SEPPEN_SECRET.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fromEnvironment(cmd.Flags()); err != nil {
+			if err := command.FromEnvironment(cmd.Flags()); err != nil {
 				return err
 			}
 			return f.run(cmd.Context())
@@ -61,31 +59,14 @@ SEPPEN_MAX_VALUE. The secret is read from --secret-file or from SEPPEN_SECRET.`,
 	s.StringVar(&f.tlsCert, "peer-tls-cert", "", "certificate for TLS between nodes, PEM")
 	s.StringVar(&f.tlsKey, "peer-tls-key", "", "its key, PEM")
 	s.StringVar(&f.tlsCA, "peer-tls-ca", "", "the authority that signs the nodes' certificates, PEM")
-	s.StringVar(&f.logFormat, "log-format", "auto", "json, text, or auto: text on a terminal")
-	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.log.Register(s)
 	s.IntVar(&f.lifeline, "lifeline", 0, "file descriptor whose end stops the node")
 	_ = s.MarkHidden("lifeline")
 	return cmd
 }
 
-// fromEnvironment sets the flags that were not given from SEPPEN_* variables.
-func fromEnvironment(s *pflag.FlagSet) error {
-	var err error
-	s.VisitAll(func(f *pflag.Flag) {
-		name := "SEPPEN_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		v, ok := os.LookupEnv(name)
-		if !ok || f.Changed || err != nil {
-			return
-		}
-		if e := s.Set(f.Name, v); e != nil {
-			err = fmt.Errorf("%s: %w", name, e)
-		}
-	})
-	return err
-}
-
 func (f *flags) run(ctx context.Context) error {
-	log, err := f.logger()
+	log, err := f.log.Logger("node", f.name)
 	if err != nil {
 		return err
 	}
@@ -99,26 +80,6 @@ func (f *flags) run(ctx context.Context) error {
 		return err
 	}
 	return n.Run(ctx)
-}
-
-func (f *flags) logger() (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return nil, fmt.Errorf("--log-level: %w", err)
-	}
-	opt := &slog.HandlerOptions{Level: level}
-	text := f.logFormat == "text"
-	switch f.logFormat {
-	case "json", "text":
-	case "auto":
-		text = term.IsTerminal(int(os.Stderr.Fd()))
-	default:
-		return nil, fmt.Errorf("--log-format %q: must be json, text or auto", f.logFormat)
-	}
-	if text {
-		return slog.New(slog.NewTextHandler(os.Stderr, opt)), nil
-	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, opt)).With("node", f.name), nil
 }
 
 func (f *flags) config(log *slog.Logger) (cfg Config, mem memory, err error) {

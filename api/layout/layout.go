@@ -91,6 +91,17 @@ type Layout struct {
 	Segments []Segment // sorted by Lo, the first has Lo 0
 }
 
+// Names are the members' names, each once, in the members' order.
+func (l *Layout) Names() []Name {
+	var names []Name
+	for i := range l.Members {
+		if n := l.Members[i].Name; !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
 // Hash names the layout's content: two layouts of one epoch must have one hash.
 func (l *Layout) Hash() [sha256.Size]byte { return sha256.Sum256(l.Encode()) }
 

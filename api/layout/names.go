@@ -92,6 +92,23 @@ func ParseNames(list []string) ([]Name, error) {
 	return names, nil
 }
 
+// SameNames tells whether two lists, none of which has a name twice, have the same ones.
+func SameNames(a, b []Name) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	in := make(map[Name]bool, len(a))
+	for _, n := range a {
+		in[n] = true
+	}
+	for _, n := range b {
+		if !in[n] {
+			return false
+		}
+	}
+	return true
+}
+
 // Uncovered returns the slots that no name's range has, as ranges.
 func Uncovered(names []Name) []Range {
 	var missing [Slots]bool

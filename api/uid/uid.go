@@ -55,8 +55,9 @@ func Parse(s string) (UID, error) {
 
 // Secret computes uids and slots for one cluster. It is safe for concurrent use.
 type Secret struct {
-	peerKey []byte
-	pool    sync.Pool
+	peerKey     []byte
+	fingerprint string
+	pool        sync.Pool
 }
 
 // NewSecret returns the hasher for a cluster's secret, which may have any length
@@ -72,7 +73,11 @@ func NewSecret(secret []byte) (*Secret, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Secret{peerKey: peerKey}
+	fingerprint, err := hkdf.Key(sha256.New, secret, []byte("seppen.io/fingerprint/v1"), "", 8)
+	if err != nil {
+		return nil, err
+	}
+	s := &Secret{peerKey: peerKey, fingerprint: hex.EncodeToString(fingerprint)}
 	s.pool.New = func() any { return &Hash{mac: hmac.New(sha256.New, secret), pool: &s.pool} }
 	return s, nil
 }
@@ -80,6 +85,10 @@ func NewSecret(secret []byte) (*Secret, error) {
 // PeerKey is the key with which nodes prove to each other that they know the
 // secret. Callers must not change it.
 func (s *Secret) PeerKey() []byte { return s.peerKey }
+
+// Fingerprint tells two secrets apart and nothing else of them: 16 hexadecimal digits
+// that may be kept where the secret may not.
+func (s *Secret) Fingerprint() string { return s.fingerprint }
 
 // Sum is the uid of a value that is at hand whole.
 func (s *Secret) Sum(value []byte) UID {

@@ -3,6 +3,8 @@ package uid
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
+	"strings"
 	"testing"
 )
 
@@ -50,6 +52,19 @@ func TestPeerKeyIsNoUID(t *testing.T) {
 	other, _ := NewSecret([]byte("snowflakf"))
 	if UID(other.PeerKey()) == k {
 		t.Error("two secrets have one peer key")
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	s, _ := NewSecret([]byte("snowflake"))
+	same, _ := NewSecret([]byte("snowflake"))
+	other, _ := NewSecret([]byte("snowflakf"))
+	if s.Fingerprint() != same.Fingerprint() || s.Fingerprint() == other.Fingerprint() {
+		t.Error("it does not tell secrets apart")
+	}
+	// It lies where the secret may not: it must not change, nor be part of a key.
+	if s.Fingerprint() != "356b0a1a11156a20" || strings.Contains(hex.EncodeToString(s.PeerKey()), s.Fingerprint()) {
+		t.Errorf("%s", s.Fingerprint())
 	}
 }
 
