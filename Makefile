@@ -11,10 +11,10 @@ PLATFORMS ?= linux/$(shell $(GO) env GOARCH)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench generate build image clean
+.PHONY: help run test lint bench generate build image cluster cluster-down clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## run a cluster on this machine: 3 shards, 2 copies; Ctrl-C stops it
 	./bin/seppen local --shards 3 --copies 2
@@ -44,6 +44,12 @@ image: ## write the container image to dist/seppen.tar without Docker; IMAGE=nam
 	$(GO) -C hack/tools run ./image -o '$(CURDIR)/dist/seppen.tar' -name '$(IMAGE)' \
 	  -version '$(VERSION)' -created '$(SOURCE_DATE_EPOCH)' $$args; \
 	ls -l dist/seppen.tar
+
+cluster: ## start a Kubernetes cluster with the image in it: with kind, or as root without; NODES=2
+	@IMAGE='$(IMAGE)' hack/kube/cluster.sh up
+
+cluster-down: ## end what make cluster started
+	@hack/kube/cluster.sh down
 
 clean: ## remove bin and dist
 	rm -rf bin dist

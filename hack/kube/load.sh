@@ -4,6 +4,8 @@
 set -euo pipefail
 . "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/env.sh"
 [ $# -gt 0 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
+[ -e "$RUN/up" ] || die "no cluster is up"
+[ "$NODES" != 0 ] || { echo "the cluster has no nodes to load anything into"; exit; }
 loaded=
 for ((i = 1; i <= NODES; i++)); do
   pid_of "n$i" >/dev/null || { echo "n$i: not running, left out"; continue; }
