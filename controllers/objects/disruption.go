@@ -14,6 +14,10 @@ import (
 // A pod that is not ready is not free for the taking: it may be a node that was cut off,
 // and hold the last copy of a slot. IfHealthyBudget evicts it only while enough others
 // are ready; AlwaysAllow would evict it at any time.
+//
+// Of StatefulSets, Kubernetes counts those that have a pod. So the budget is too large by
+// one from when an evicted pod has gone until there is a new one: an instant, unless
+// something keeps the StatefulSet's controller from making it.
 func DisruptionBudget(c *v1alpha1.SeppenCluster, copies int) *policyv1.PodDisruptionBudget {
 	evictable := 0
 	if copies > 1 {
