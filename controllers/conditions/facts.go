@@ -1,0 +1,55 @@
+// Package conditions says how a cluster is: from all that the operator saw and did in
+// one reconcile it makes the resource's status and the events to send. It is pure: no
+// network, no clock, and the facts are not changed.
+//
+//	Ready        can every slot be read and written, now?
+//	Progressing  is the operator at work, and if it cannot go on, why?
+//	Degraded     are copies missing?
+//
+// What happened is found by comparing with the status before, so an event is sent once,
+// and a status that could not be written is worked out again, events and all.
+package conditions
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/api/v1alpha1"
+)
+
+// Facts are all that the status is made of. None of them is a secret, so that no
+// message can be one.
+type Facts struct {
+	Cluster        *v1alpha1.SeppenCluster // the spec as observed and the status before
+	Now            time.Time               // not zero
+	Names          []layout.Name           // the nodes in effect: of the layout if there is one, else of the spec
+	Shards, Copies int                     // in effect
+	Layout         *layout.Layout          // durable and valid; nil: none
+	Stop           *Stop                   // what keeps the operator from going on; nil: nothing
+	Step           string                  // what placement said: why there is no next layout, or what the last step was
+	Stepped        bool                    // a step was made in this reconcile; Step says which
+	Nodes          []Node                  // same order as Names
+	SecretName     string
+	Selector       string // of pods, as text
+}
+
+// Node is what is known of one node.
+type Node struct {
+	Name   layout.Name
+	Host   string      // DNS name
+	Pod    *corev1.Pod // nil: there is none
+	Status *peer.Status
+	// Err is why Status is nil: why the process does not answer. With neither, it has
+	// not been asked yet, and what was said of it before stands.
+	Err      string
+	Outdated bool // its pod runs an older template
+}
+
+// Stop is a cause that only a person (or time) can take away.
+type Stop struct{ Reason, Message string }
+
+// Event is to be sent after the status was written.
+type Event struct{ Type, Reason, Message string }

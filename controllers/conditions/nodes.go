@@ -1,0 +1,129 @@
+package conditions
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/api/v1alpha1"
+)
+
+// What is said of a process that came back. That it was said is also how it is known
+// not to be news.
+const (
+	restartedOut = "its memory is gone; it is not let in yet"
+	restartedIn  = "its memory is gone; it passes requests on and holds nothing"
+)
+
+func (v *view) nodeStatuses() []v1alpha1.NodeStatus {
+	var out []v1alpha1.NodeStatus
+	for i := range v.Nodes {
+		out = append(out, v.nodeStatus(&v.Nodes[i]))
+	}
+	return out
+}
+
+func (v *view) nodeStatus(n *Node) v1alpha1.NodeStatus {
+	if before := v.nodeBefore(n.Name.String()); before != nil && v.stands(n) {
+		s := *before
+		s.Range, s.Host = n.Name.Range.String(), n.Host
+		return s
+	}
+	s := v1alpha1.NodeStatus{Name: n.Name.String(), Range: n.Name.Range.String(), Host: n.Host, Message: v.message(n)}
+	if n.Status == nil {
+		return s
+	}
+	s.Keys, s.Bytes = n.Status.Keys, n.Status.MemoryUsed
+	m := v.member(n)
+	if m != nil {
+		s.Phase = m.Phase.String()
+	}
+	s.Ready = n.Status.Ready && (m != nil || v.Layout == nil)
+	return s
+}
+
+// nodeBefore is what was said of a node before, nil if nothing was.
+func (v *view) nodeBefore(name string) *v1alpha1.NodeStatus {
+	for i := range v.before.Nodes {
+		if s := &v.before.Nodes[i]; s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// message says why a node does not serve. What Kubernetes says of its pod comes first,
+// with its reason in front: by that it is known to have been said.
+func (v *view) message(n *Node) string {
+	var parts []string
+	c := v.cause(n)
+	if c != nil {
+		parts = append(parts, c.reason+": "+c.detail)
+	}
+	switch {
+	case n.Status != nil:
+		parts = append(parts, v.processMessage(n))
+	case v.isUnasked(n):
+		parts = append(parts, "was not asked yet")
+	case v.holds(n):
+		parts = append(parts, "does not answer"+inBrackets(n.Err)+", but its pod runs: it may live")
+	case v.mayLive(n):
+		parts = append(parts, "does not answer"+inBrackets(n.Err))
+	case c == nil:
+		parts = append(parts, stage(n.Pod)+inBrackets(n.Err))
+	}
+	if n.Status == nil && v.anyHolder(n.Name, gone) {
+		parts = append(parts, "its memory is gone")
+	}
+	parts = nonEmpty(parts)
+	return clip(strings.Join(parts, "; "), maxMessage)
+}
+
+// processMessage says why a process that answers does not serve.
+func (v *view) processMessage(n *Node) string {
+	m := v.member(n)
+	switch {
+	case v.Layout != nil && m == nil:
+		return restarted(n) + restartedOut
+	case m != nil && m.Phase == layout.Joining && v.anyHolder(n.Name, empty):
+		return restarted(n) + restartedIn
+	case n.Status.Ready:
+		return ""
+	}
+	return notReady(n.Status)
+}
+
+// restarted says how the process before ended, if that was in the same pod.
+func restarted(n *Node) string {
+	return "restarted" + inBrackets(exitBefore(n)) + ": "
+}
+
+func exitBefore(n *Node) string {
+	s := process(n.Pod)
+	if s == nil || s.LastTerminationState.Terminated == nil {
+		return ""
+	}
+	return exitOf(s.LastTerminationState.Terminated)
+}
+
+func notReady(s *peer.Status) string {
+	return clip(cmp.Or(s.Reason, "not ready"), maxDetail)
+}
+
+func inBrackets(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + clip(s, maxDetail) + ")"
+}
+
+func nonEmpty(parts []string) []string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}

@@ -1,0 +1,221 @@
+package conditions
+
+// The conditions.
+const (
+	Ready       = "Ready"
+	Progressing = "Progressing"
+	Degraded    = "Degraded"
+)
+
+// Reasons of Ready.
+const (
+	Serving          = "Serving"          // every slot can be read and written
+	Starting         = "Starting"         // no layout yet, or the first one is on its way
+	SlotsUnavailable = "SlotsUnavailable" // owners of some slots do not serve
+	Stopped          = "Stopped"          // a Stop, and no layout
+)
+
+// Reasons of Progressing.
+const (
+	Creating        = "Creating"        // pods are to come
+	Bootstrapping   = "Bootstrapping"   // the first layout is on its way
+	Joining         = "Joining"         // a layout is on its way to a process that came back
+	Complete        = "Complete"        // nothing is left to do
+	ImagePull       = "ImagePull"       // a kubelet cannot get the image
+	Unschedulable   = "Unschedulable"   // no machine has room for a pod
+	PodConfig       = "PodConfig"       // a kubelet cannot make the container
+	PodCrashing     = "PodCrashing"     // a process ends again and again
+	TemplatePending = "TemplatePending" // pods that hold data run an older template
+)
+
+// Reasons of a Stop, which are reasons of Progressing too.
+const (
+	InvalidSpec      = "InvalidSpec"      // the spec cannot be made a cluster
+	NameConflict     = "NameConflict"     // an object of somebody else has a name that is needed
+	SecretNotFound   = "SecretNotFound"   // there is no such Secret
+	SecretInvalid    = "SecretInvalid"    // the Secret has no such key, or it is empty or too long
+	SecretChanged    = "SecretChanged"    // it is not the secret that the cluster began with
+	ShapeFixed       = "ShapeFixed"       // the spec asks for other nodes than the layout has
+	LayoutLost       = "LayoutLost"       // nodes have a layout, and there is none
+	LayoutUnreadable = "LayoutUnreadable" // what lies in the layout's place is no layout
+	LayoutConflict   = "LayoutConflict"   // a node knows a newer layout
+	ApplyFailed      = "ApplyFailed"      // the API server refused an object
+)
+
+// Reasons of Degraded.
+const (
+	AllCopies       = "AllCopies"       // no copy is missing
+	CopiesMissing   = "CopiesMissing"   // copies are lost, of each slot one is left
+	SlotsLost       = "SlotsLost"       // all copies of some slots are lost
+	NodeUnreachable = "NodeUnreachable" // a node does not answer but may live
+	NoLayout        = "NoLayout"        // who holds what is not known
+)
+
+// NotAsked is a reason of Ready and Degraded: the operator has no word from a node, nor
+// that there was none.
+const NotAsked = "NotAsked"
+
+// Reasons of events that are no reasons of conditions.
+const (
+	Started       = "Started"       // the first layout was written
+	NodeRestarted = "NodeRestarted" // a node came back empty
+	Recovered     = "Recovered"     // no copy is missing any more
+)
+
+// Reason is one reason of a condition, for those who read it.
+type Reason struct {
+	Condition, Status, Reason string
+	Meaning, Do               string // Markdown
+}
+
+// Reasons are all that there are. docs/conditions.md is made from them.
+func Reasons() []Reason {
+	var all []Reason
+	for _, of := range [][]Reason{readyReasons, progressingReasons, stopReasons, degradedReasons} {
+		all = append(all, of...)
+	}
+	return all
+}
+
+var readyReasons = []Reason{
+	{Ready, "True", Serving, "Every slot can be read and written.", "Nothing."},
+	{
+		Ready, "False", Starting, "The cluster is being made: there is no layout yet, or the first one is on its way to the nodes.",
+		"Wait. `Progressing` says what for.",
+	},
+	{
+		Ready, "False", SlotsUnavailable, "Nodes that own slots do not serve. The message names the slots and the nodes. A write needs every owner of its slot, a read of a key the first one. Requests for other slots are served; those for these get `503` and can be repeated.",
+		"See what became of the nodes: `Degraded`, and `message` in `status.nodes`.",
+	},
+	{
+		Ready, "False", Stopped, "The operator cannot go on and there is no layout. The message repeats the cause that `Progressing` gives. Nodes that have a layout go on with it.",
+		"What the reason of `Progressing` asks for.",
+	},
+	{
+		Ready, "Unknown", NotAsked, "The operator has just started for the first time, or cannot talk to the nodes without the secret. They may well serve.",
+		"What the reason of `Progressing` asks for; otherwise wait some seconds.",
+	},
+}
+
+var progressingReasons = []Reason{
+	{
+		Progressing, "True", Creating, "Pods are to come, to start or to answer. The message says which, and how far they are.",
+		"Wait. If there is `no pod` for long, look at the events of the StatefulSet `{name}-{lo}`: a quota or a policy may forbid it. If a pod is being started for long, look at its events. If a process `does not answer yet` for long, look at the log of its pod, and at what keeps the operator from its port 21286.",
+	},
+	{Progressing, "True", Bootstrapping, "All nodes are there, the first layout was written and is on its way to them.", "Wait, it takes seconds."},
+	{
+		Progressing, "True", Joining, "A process came back, or there is a new layout that some nodes do not have yet.",
+		"Wait, it takes seconds. If `2 processes claim to be` one node, an old pod of it still runs: it must end first.",
+	},
+	{
+		Progressing, "False", Complete, "There is nothing left to do for the operator. This does not mean that no copy is missing.",
+		"Nothing.",
+	},
+	{
+		Progressing, "False", ImagePull, "A machine cannot get the image of a pod. The message has the image and what the kubelet said.",
+		"Set `spec.image` and `spec.imagePullSecrets` right. Pods that hold nothing are replaced by themselves.",
+	},
+	{
+		Progressing, "False", Unschedulable, "The scheduler finds no machine for a pod. The message is the scheduler's.",
+		"Add machines, or ask for less: `spec.resources`, `spec.memoryLimit`, `spec.podTemplate.spec`.",
+	},
+	{
+		Progressing, "False", PodConfig, "A machine cannot make the container of a pod. The message is the kubelet's.",
+		"Put right what it names, such as a Secret without the key.",
+	},
+	{
+		Progressing, "False", PodCrashing, "The process of a node ends again and again, or did in the last ten minutes. The message has its last exit code; `OOMKilled` means that it took more than its container's memory limit.",
+		"Read `kubectl logs --previous POD`. After `OOMKilled` set `spec.resources.limits.memory` higher or `spec.memoryLimit` lower. A pod that keeps an old template can be deleted if `status.nodes` says that its memory is gone.",
+	},
+	{
+		Progressing, "False", TemplatePending, "The spec or the operator changed the template of the pods, and pods that hold data still run an older one. They are left alone.",
+		"If the new template matters, delete these pods. **What the node of a deleted pod holds in memory is lost**; with one copy that is the only one.",
+	},
+}
+
+var stopReasons = []Reason{
+	{Progressing, "False", InvalidSpec, "The spec cannot be made a cluster. The message names the field.", "Set the field right."},
+	{
+		Progressing, "False", NameConflict, "An object of a name that the cluster needs exists and is not the cluster's. It is not touched.",
+		"Delete or rename that object, or give the cluster another name.",
+	},
+	{
+		Progressing, "False", SecretNotFound, "The Secret with the cluster's secret does not exist.",
+		"Create it; it is seen within ten seconds. Where the cluster ran already, restore it from a backup: **no other secret will do**, keys and values are placed by it. The nodes serve meanwhile, but one that restarts cannot come back.",
+	},
+	{
+		Progressing, "False", SecretInvalid, "The Secret has no such key, or its value is empty or longer than 4096 bytes.",
+		"Set `spec.secretRef.key` or the Secret right.",
+	},
+	{
+		Progressing, "False", SecretChanged, "The Secret holds another secret than the one that the cluster began with.",
+		"Restore the old one. The nodes serve meanwhile, but one that restarts cannot come back. To use a new secret, make a new cluster.",
+	},
+	{
+		Progressing, "False", ShapeFixed, "`shards`, `copies` or `ranges` ask for other nodes than the cluster has. Changing them on a running cluster is not possible yet. It serves as before.",
+		"Set them back, or make a new cluster.",
+	},
+	{
+		Progressing, "False", LayoutLost, "The nodes have a layout, but the ConfigMap `{name}-layout` is gone. Nothing is begun anew, as that would lose what they hold. The nodes serve with the layout that they have.",
+		"Restore the ConfigMap from a backup. Or copy out what matters, delete the resource and make it anew, empty.",
+	},
+	{
+		Progressing, "False", LayoutUnreadable, "What lies in the ConfigMap `{name}-layout` is no layout of this cluster. The nodes serve with the layout that they have.",
+		"Restore the ConfigMap from a backup, and never edit it.",
+	},
+	{
+		Progressing, "False", LayoutConflict, "A node knows a newer layout than the ConfigMap `{name}-layout` has: an old one was restored. The nodes serve with the newer one.",
+		"Restore the newest backup of the ConfigMap.",
+	},
+	{
+		Progressing, "False", ApplyFailed, "The API server refused an object of the cluster. The message is its answer.",
+		"Put right what it names: a quota, an admission policy, the operator's permissions, a field of the spec.",
+	},
+}
+
+var degradedReasons = []Reason{
+	{Degraded, "False", AllCopies, "No copy is missing.", "Nothing."},
+	{
+		Degraded, "True", CopiesMissing, "A node's process ended, and what it held in memory is gone. Of each slot at least one copy is left. The message says how many copies of which slots are left, and what became of the nodes.",
+		"Bringing copies back is not possible yet: copy what matters to a new cluster. What can be read until then says `Ready`.",
+	},
+	{
+		Degraded, "True", SlotsLost, "**All copies of some slots are lost**, and with them their keys and values. The message names the slots.",
+		"Copy what is left to a new cluster, and store again what was lost.",
+	},
+	{
+		Degraded, "True", NodeUnreachable, "A node does not answer the operator, but its pod runs: it may live, serve and hold its data.",
+		"Do not delete its pod, its memory goes with it. Look at its machine, at its log, and at what keeps the operator from its port 21286, such as a NetworkPolicy.",
+	},
+	{
+		Degraded, "Unknown", NoLayout, "There is no layout, so it is not known who holds what: the cluster is being made, or its layout was lost.",
+		"What `Progressing` says.",
+	},
+	{
+		Degraded, "Unknown", NotAsked, "The operator has just started for the first time, or cannot talk to the nodes without the secret.",
+		"What the reason of `Progressing` asks for; otherwise wait some seconds.",
+	},
+}
+
+// eventReason is one reason of an event that is no reason of a condition too.
+type eventReason struct{ Type, Reason, Meaning string }
+
+// eventReasons are all that there are.
+func eventReasons() []eventReason {
+	all := []eventReason{
+		{"Normal", Started, "The first layout was written: the cluster has begun."},
+		{"Warning", NodeRestarted, "A node's process was replaced by another one, and what it held in memory is gone. The message names the node, its slots and, where it is known, how the process before ended."},
+		{"Warning", CopiesMissing, "Copies were lost, as `Degraded` says. Another event follows when more are lost."},
+		{"Warning", SlotsLost, "All copies of some slots were lost, as `Degraded` says. The message names the slots."},
+		{"Normal", Recovered, "No copy is missing any more."},
+	}
+	for _, r := range progressingReasons {
+		if r.Status == "False" && r.Reason != Complete {
+			all = append(all, eventReason{"Warning", r.Reason, "The first pod has this cause, as `Progressing` says."})
+		}
+	}
+	for _, r := range stopReasons {
+		all = append(all, eventReason{"Warning", r.Reason, "The operator cannot go on, as `Progressing` says."})
+	}
+	return all
+}
