@@ -33,7 +33,7 @@ component, so these two are not for values to change.
 */}}
 {{- define "seppen.selectorLabels" -}}
 app.kubernetes.io/name: seppen
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
