@@ -48,7 +48,7 @@ func copied(t *testing.T, file, old, changed string) string {
 
 // The life of a release: the definition goes up with it, and does not go with it.
 func TestHelmsLife(t *testing.T) {
-	namespace(t, "seppen-system")
+	namespaces(t)
 	drop := func() { kubectl(t, "", "delete", "crd", definition, "--ignore-not-found", "--timeout=1m") }
 	drop()
 	t.Cleanup(drop)

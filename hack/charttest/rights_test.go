@@ -69,9 +69,7 @@ var ownNamespace = []access{
 
 func TestOperatorsRights(t *testing.T) {
 	definitions(t)
-	for _, name := range []string{"seppen-system", "snow", "ice"} {
-		namespace(t, name)
-	}
+	namespaces(t)
 	everywhere, here := operatorNeeds("*"), slices.Concat(operatorNeeds("snow"), operatorNeeds("ice"))
 	for name, c := range map[string]struct {
 		text         string
@@ -94,7 +92,7 @@ func TestOperatorsRights(t *testing.T) {
 // Kubernetes adds the rules of these roles to its own view, edit and admin.
 func TestPeoplesRights(t *testing.T) {
 	definitions(t)
-	namespace(t, "snow")
+	namespaces(t)
 	see := []access{"get seppenclusters.seppen.io snow", "list seppenclusters.seppen.io snow", "get seppenclusters.seppen.io/status snow", "get seppenclusters.seppen.io/scale snow"}
 	change := []access{"create seppenclusters.seppen.io snow", "patch seppenclusters.seppen.io snow", "delete seppenclusters.seppen.io snow", "patch seppenclusters.seppen.io/scale snow"}
 	never := []access{"update seppenclusters.seppen.io/status snow", "list seppenclusters.seppen.io *", "get secrets snow"}

@@ -73,13 +73,15 @@ func kubectl(t testing.TB, stdin string, args ...string) string {
 	return must(t, stdin, "kubectl", append([]string{cluster(t), "--warnings-as-errors"}, args...)...)
 }
 
-// namespace makes a namespace, if it is not there yet, where pods must fit the restricted
-// Pod Security Standard, and where what makes pods that do not is warned of.
-func namespace(t testing.TB, name string) {
+// namespaces makes the namespaces of the sets, where pods must fit the restricted Pod
+// Security Standard, and where what makes pods that do not is warned of.
+func namespaces(t testing.TB) {
 	t.Helper()
 	const standard = "pod-security.kubernetes.io/"
-	kubectl(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: "%s", labels: {%senforce: restricted, %swarn: restricted}}}`,
-		name, standard, standard), "apply", "--server-side", "--force-conflicts", "-f-")
+	for _, name := range []string{"seppen-system", "snow", "ice"} {
+		kubectl(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {%senforce: restricted, %swarn: restricted}}}`,
+			name, standard, standard), "apply", "--server-side", "--force-conflicts", "-f-")
+	}
 }
 
 // definitions makes the API server know both kinds that are not its own.
@@ -138,9 +140,7 @@ func TestManifestsFitTheirSchemas(t *testing.T) {
 // and so it does the pods that come of it.
 func TestManifestsAreTaken(t *testing.T) {
 	definitions(t)
-	for _, name := range []string{"seppen-system", "snow", "ice"} {
-		namespace(t, name)
-	}
+	namespaces(t)
 	for from, text := range manifests(t) {
 		t.Run(from, func(t *testing.T) {
 			take := []string{cluster(t), "--warnings-as-errors", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f-"}
