@@ -17,6 +17,7 @@ import (
 
 	"github.com/eiri/seppen/api/client/verbs"
 	"github.com/eiri/seppen/controllers/local"
+	"github.com/eiri/seppen/controllers/operator"
 	"github.com/eiri/seppen/node"
 )
 
@@ -60,7 +61,7 @@ func rootCommand() *cobra.Command {
 
 // serverCommands are the commands that run the store: each is one line here.
 func serverCommands() []*cobra.Command {
-	return []*cobra.Command{local.Command(), node.Command()}
+	return []*cobra.Command{local.Command(), node.Command(), operator.Command(versionText())}
 }
 
 func add(root *cobra.Command, group string, commands ...*cobra.Command) {

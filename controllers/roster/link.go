@@ -144,6 +144,9 @@ func (l *link) lost(err error) {
 	}
 }
 
+// ErrSecret: the process does not have the cluster's secret.
+var ErrSecret = errors.New("its secret is not the cluster's")
+
 // strangerError: another node answers at the address.
 type strangerError struct{ text string }
 
@@ -158,7 +161,7 @@ func plain(err error) error {
 	case errors.As(err, &stranger):
 		return stranger
 	case errors.Is(err, peer.ErrSecret):
-		return errors.New("its secret is not the cluster's")
+		return ErrSecret
 	case errors.Is(err, peer.ErrCluster):
 		return errors.New("it belongs to another cluster")
 	case errors.Is(err, peer.ErrProtocol):

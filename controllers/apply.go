@@ -1,0 +1,130 @@
+package controllers
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/eiri/seppen/controllers/apply"
+	"github.com/eiri/seppen/controllers/conditions"
+	"github.com/eiri/seppen/controllers/objects"
+)
+
+// parallel is how many objects of a cluster are written at a time.
+const parallel = 16
+
+// apply does what was planned. What a person has to put right is kept as the world's
+// stop, other errors are returned; what does not depend on them is done all the same.
+func (r *Reconciler) apply(ctx context.Context, w *world, p *plan) error {
+	return errors.Join(
+		r.makeSecret(ctx, w, p),
+		r.applyObjects(ctx, w, p),
+		r.drop(ctx, p),
+		r.writeLayout(ctx, w, p),
+	)
+}
+
+func (r *Reconciler) makeSecret(ctx context.Context, w *world, p *plan) error {
+	if !p.makeSecret {
+		return nil
+	}
+	random := make([]byte, 32)
+	rand.Read(random) // it never fails: it ends the process instead
+	s := objects.Secret(w.cluster, []byte(base64.RawURLEncoding.EncodeToString(random)))
+	// Create and nothing else: a secret that exists is never written.
+	err := r.Client.Create(ctx, s, client.FieldOwner(apply.FieldOwner))
+	if err == nil {
+		log.FromContext(ctx).Info("made the secret", "secret", s.Name)
+	}
+	return w.settle(err)
+}
+
+func (r *Reconciler) applyObjects(ctx context.Context, w *world, p *plan) error {
+	applier := apply.Applier{Client: r.Client}
+	errs := make([]error, len(p.objects))
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i, o := range p.objects {
+		g.Go(func() error {
+			_, errs[i] = applier.Object(ctx, w.cluster, o.want, o.have)
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in errs, in the objects' order
+	var left []error
+	for _, err := range errs {
+		left = append(left, w.settle(err))
+	}
+	return errors.Join(left...)
+}
+
+// settle keeps what a person has to put right as the world's stop and returns the rest.
+func (w *world) settle(err error) error {
+	var status apierrors.APIStatus
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, apply.ErrForeign):
+		w.halt(conditions.NameConflict, "%s", err)
+		return nil
+	case errors.As(err, &status) && refused(int(status.Status().Code)):
+		w.halt(conditions.ApplyFailed, "%s", err)
+		return nil
+	}
+	return err
+}
+
+// refused tells whether the API server will say the same again.
+func refused(code int) bool {
+	return code == http.StatusUnprocessableEntity || code == http.StatusForbidden || code == http.StatusBadRequest
+}
+
+// drop deletes what the plan found to hold nothing. The UIDs make sure that it is that
+// and not its successor.
+func (r *Reconciler) drop(ctx context.Context, p *plan) error {
+	var errs []error
+	for _, set := range p.dropSets {
+		errs = append(errs, r.delete(ctx, set))
+	}
+	for _, pod := range p.dropPods {
+		errs = append(errs, r.delete(ctx, pod))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Reconciler) delete(ctx context.Context, o client.Object) error {
+	uid := o.GetUID()
+	err := r.Client.Delete(ctx, o, client.Preconditions{UID: &uid})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %T %s: %w", o, o.GetName(), err)
+	}
+	log.FromContext(ctx).Info("deleted what holds nothing", "kind", fmt.Sprintf("%T", o), "name", o.GetName())
+	return nil
+}
+
+// writeLayout makes the next layout durable and then, not before, lets the nodes have
+// it (I6).
+func (r *Reconciler) writeLayout(ctx context.Context, w *world, p *plan) error {
+	if p.next == nil || w.secret == nil {
+		return nil
+	}
+	fingerprint := w.secret.Fingerprint()
+	record, err := r.layouts().Write(ctx, w.cluster, w.record, p.next, fingerprint)
+	if err != nil {
+		return fmt.Errorf("write layout %d: %w", p.next.Epoch, err)
+	}
+	log.FromContext(ctx).Info("next layout", "epoch", record.Layout.Epoch, "step", p.step)
+	w.record = record
+	w.stepped = true
+	w.roster.Publish(record.Layout)
+	return nil
+}

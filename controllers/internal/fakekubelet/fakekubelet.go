@@ -1,0 +1,171 @@
+// Package fakekubelet runs the pods of a test namespace where there are no machines: the
+// StatefulSet controller makes them, and here each gets an address of the loopback range,
+// a fake node on its peer port, and a status. Real kubelets are tested end to end in
+// hack/e2e.
+package fakekubelet
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/eiri/seppen/controllers/internal/fakenode"
+)
+
+// BadImage never starts.
+const BadImage = "registry.invalid/no/such:image"
+
+// Kubelet runs all pods of a namespace.
+type Kubelet struct {
+	t         testing.TB
+	client    client.Client
+	namespace string
+	port      int32
+	secret    func() string
+
+	mu   sync.Mutex
+	pods map[types.UID]*pod
+	held map[string]bool // names of pods that are not to start
+}
+
+type pod struct {
+	name string
+	node *fakenode.Node
+	ip   string
+}
+
+// addresses are of all kubelets of a process; processes differ in the second byte, so
+// that test binaries that run side by side do not meet.
+var addresses atomic.Uint32
+
+// Start runs pods until the test ends. Nodes listen on the given port; the secret is
+// asked for when a pod starts, "" being that it cannot yet.
+func Start(t testing.TB, c client.Client, namespace string, port int32, secret func() string) *Kubelet {
+	t.Helper()
+	k := &Kubelet{t: t, client: c, namespace: namespace, port: port, secret: secret, pods: make(map[types.UID]*pod), held: make(map[string]bool)}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			k.sync(ctx)
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return k
+}
+
+// Node is the process in the pod of this name, nil if none runs.
+func (k *Kubelet) Node(name string) *fakenode.Node {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, p := range k.pods {
+		if p.name == name {
+			return p.node
+		}
+	}
+	return nil
+}
+
+// Hold keeps pods of a name from being started, or lets them.
+func (k *Kubelet) Hold(name string, held bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.held[name] = held
+}
+
+// Crash ends the process in a pod and starts another in its place, as the kubelet
+// restarts a container.
+func (k *Kubelet) Crash(name string) {
+	k.t.Helper()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, p := range k.pods {
+		if p.name == name && p.node != nil {
+			p.node.Stop()
+			p.node = fakenode.Start(k.t, name, p.node.Address, k.secret())
+			return
+		}
+	}
+	k.t.Errorf("no process runs in pod %s", name)
+}
+
+func (k *Kubelet) sync(ctx context.Context) {
+	list := &corev1.PodList{}
+	if err := k.client.List(ctx, list, client.InNamespace(k.namespace)); err != nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	there := make(map[types.UID]bool)
+	for i := range list.Items {
+		p := &list.Items[i]
+		there[p.UID] = true
+		var err error
+		switch {
+		case !p.DeletionTimestamp.IsZero():
+			k.end(p.UID)
+			err = k.client.Delete(ctx, p, client.GracePeriodSeconds(0), client.Preconditions{UID: &p.UID})
+		case k.pods[p.UID] == nil && !k.held[p.Name]:
+			err = k.begin(ctx, p)
+		}
+		if err != nil && ctx.Err() == nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			k.t.Errorf("pod %s: %v", p.Name, err)
+		}
+	}
+	for uid := range k.pods {
+		if !there[uid] {
+			k.end(uid)
+		}
+	}
+}
+
+func (k *Kubelet) end(uid types.UID) {
+	if p := k.pods[uid]; p != nil && p.node != nil {
+		p.node.Stop()
+	}
+	delete(k.pods, uid)
+}
+
+func (k *Kubelet) begin(ctx context.Context, p *corev1.Pod) error {
+	status := corev1.ContainerStatus{Name: p.Spec.Containers[0].Name, Image: p.Spec.Containers[0].Image}
+	p.Status.Phase = corev1.PodPending
+	run := &pod{name: p.Name}
+	secret := k.secret()
+	switch {
+	case p.Spec.Containers[0].Image == BadImage:
+		status.State.Waiting = &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off pulling image"}
+	case secret == "":
+		return nil // the kubelet waits for the volume
+	default:
+		n := addresses.Add(1)
+		run.ip = fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, n/250, 1+n%250)
+		run.node = fakenode.Start(k.t, p.Name, fmt.Sprintf("%s:%d", run.ip, k.port), secret)
+		started := true
+		status.State.Running = &corev1.ContainerStateRunning{StartedAt: metav1.Now()}
+		status.Ready, status.Started = true, &started
+		p.Status.Phase, p.Status.PodIP, p.Status.PodIPs = corev1.PodRunning, run.ip, []corev1.PodIP{{IP: run.ip}}
+		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
+	}
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{status}
+	k.pods[p.UID] = run
+	err := k.client.Status().Update(ctx, p)
+	if err != nil {
+		k.end(p.UID) // and once more at the next look
+	}
+	return err
+}

@@ -1,0 +1,87 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/eiri/seppen/api/v1alpha1"
+	"github.com/eiri/seppen/controllers/conditions"
+)
+
+// figuresEvery is how often a status is written that has new figures only.
+const figuresEvery = look
+
+// report writes the status, if there is something new in it, and then sends the events:
+// one that was not written is worked out again, events and all.
+func (r *Reconciler) report(ctx context.Context, w *world, p *plan) error {
+	now := r.now()
+	key := client.ObjectKeyFromObject(w.cluster)
+	// The cache may not have what we wrote last; without it we would tell it twice.
+	before := r.written.latest(key, w.cluster, now)
+	w.cluster.Status = before.status
+	status, events := conditions.Of(w.facts(p, w.stepped, now))
+	words, figures := conditions.Changed(&before.status, &status)
+	if !words && (!figures || now.Sub(before.at) < figuresEvery) {
+		return nil
+	}
+	next := w.cluster.DeepCopy()
+	next.Status = status
+	if err := r.Client.Status().Update(ctx, next); err != nil {
+		return fmt.Errorf("write status: %w", err)
+	}
+	r.written.keep(key, next, now)
+	for _, e := range events {
+		r.Events.Eventf(next, nil, e.Type, e.Reason, e.Reason, "%s", e.Message)
+	}
+	return nil
+}
+
+// written are the statuses that this process wrote last.
+type written struct {
+	mu  sync.Mutex
+	all map[types.NamespacedName]writtenStatus
+}
+
+type writtenStatus struct {
+	uid    types.UID
+	status v1alpha1.SeppenClusterStatus
+	at     time.Time
+}
+
+// cacheLag is how long the cache may go without a status that was written. Later than
+// that, another one that it shows was written by somebody else, and is put right.
+const cacheLag = 5 * time.Second
+
+// latest is the status from which the next one is worked out.
+func (s *written) latest(key types.NamespacedName, c *v1alpha1.SeppenCluster, now time.Time) writtenStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mine, ok := s.all[key]
+	if !ok || mine.uid != c.UID {
+		return writtenStatus{status: *c.Status.DeepCopy()}
+	}
+	if now.Sub(mine.at) > cacheLag {
+		return writtenStatus{status: *c.Status.DeepCopy(), at: mine.at}
+	}
+	return writtenStatus{status: *mine.status.DeepCopy(), at: mine.at}
+}
+
+func (s *written) keep(key types.NamespacedName, c *v1alpha1.SeppenCluster, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = make(map[types.NamespacedName]writtenStatus)
+	}
+	s.all[key] = writtenStatus{uid: c.UID, status: *c.Status.DeepCopy(), at: at}
+}
+
+func (s *written) forget(key types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, key)
+}

@@ -1,0 +1,74 @@
+package controllers
+
+import (
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/controllers/roster"
+)
+
+// rosters are the connections to the nodes of all clusters.
+type rosters struct {
+	wake func(types.NamespacedName)
+
+	mu  sync.Mutex
+	all map[types.NamespacedName]*enrolled
+}
+
+type enrolled struct {
+	*roster.Roster
+	cluster     layout.ID
+	fingerprint string
+}
+
+// of returns a cluster's roster. Without a secret it is the one from before, as what is
+// connected stays so; nil if there is none.
+func (r *rosters) of(key types.NamespacedName, cluster layout.ID, secret *uid.Secret) *roster.Roster {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.all[key]
+	if old != nil && old.cluster == cluster && (secret == nil || old.fingerprint == secret.Fingerprint()) {
+		return old.Roster
+	}
+	if old != nil {
+		old.Stop()
+		delete(r.all, key)
+	}
+	if secret == nil {
+		return nil
+	}
+	wake := func() {
+		if r.wake != nil {
+			r.wake(key)
+		}
+	}
+	made := &enrolled{Roster: roster.New(cluster, secret.PeerKey(), wake), cluster: cluster, fingerprint: secret.Fingerprint()}
+	if r.all == nil {
+		r.all = make(map[types.NamespacedName]*enrolled)
+	}
+	r.all[key] = made
+	return made.Roster
+}
+
+// forget closes a cluster's connections.
+func (r *rosters) forget(key types.NamespacedName) {
+	r.mu.Lock()
+	old := r.all[key]
+	delete(r.all, key)
+	r.mu.Unlock()
+	if old != nil {
+		old.Stop()
+	}
+}
+
+func (r *rosters) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, old := range r.all {
+		old.Stop()
+		delete(r.all, key)
+	}
+}
