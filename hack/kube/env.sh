@@ -164,8 +164,10 @@ make_cgroups() {
     mkdir -p "/sys/fs/cgroup/seppen-n$1"
     for c in cpu cpuset io memory pids; do
       grep -qw $c /sys/fs/cgroup/cgroup.controllers || continue
-      echo "+$c" >/sys/fs/cgroup/cgroup.subtree_control
-      echo "+$c" >"/sys/fs/cgroup/seppen-n$1/cgroup.subtree_control"
+      if ! { echo "+$c" >/sys/fs/cgroup/cgroup.subtree_control &&
+        echo "+$c" >"/sys/fs/cgroup/seppen-n$1/cgroup.subtree_control"; }; then
+        die "cgroups cannot be made here: is this a container? Run it on the machine itself, or use kind"
+      fi
     done
     return
   fi
