@@ -63,7 +63,7 @@ func (w *world) planObjects(p *plan, image, namespace string) {
 	add := func(want, have client.Object) { p.objects = append(p.objects, wanted{want, have}) }
 	add(objects.Headless(c), w.have["headless"])
 	add(objects.Client(c), w.have["client"])
-	add(objects.DisruptionBudget(c, objects.Copies(w.names)), w.have["budget"])
+	add(objects.DisruptionBudget(c, len(w.names), objects.Copies(w.names)), w.have["budget"])
 	add(objects.NetworkPolicy(c, namespace), w.have["network"])
 	// A pod takes the secret from what lies under its name when it starts: without the
 	// right one there it must not.

@@ -15,19 +15,19 @@ import (
 // and hold the last copy of a slot. IfHealthyBudget evicts it only while enough others
 // are ready; AlwaysAllow would evict it at any time.
 //
-// Of StatefulSets, Kubernetes counts those that have a pod. So the budget is too large by
-// one from when an evicted pod has gone until there is a new one: an instant, unless
-// something keeps the StatefulSet's controller from making it.
-func DisruptionBudget(c *v1alpha1.SeppenCluster, copies int) *policyv1.PodDisruptionBudget {
-	evictable := 0
+// It says how many must stay, not how many may go: for the latter Kubernetes counts
+// only those StatefulSets that have a pod, so the budget would grow while something, such
+// as a quota, keeps an evicted pod from being made again.
+func DisruptionBudget(c *v1alpha1.SeppenCluster, nodes, copies int) *policyv1.PodDisruptionBudget {
+	stay := nodes
 	if copies > 1 {
-		evictable = 1
+		stay--
 	}
 	return &policyv1.PodDisruptionBudget{
 		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "PodDisruptionBudget"},
 		ObjectMeta: meta(c, c.Name, nodeLabels(c.Name)),
 		Spec: policyv1.PodDisruptionBudgetSpec{
-			MaxUnavailable:             new(intstr.FromInt(evictable)),
+			MinAvailable:               new(intstr.FromInt(stay)),
 			Selector:                   &metav1.LabelSelector{MatchLabels: Selector(c.Name)},
 			UnhealthyPodEvictionPolicy: new(policyv1.IfHealthyBudget),
 		},

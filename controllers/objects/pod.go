@@ -1,7 +1,6 @@
 package objects
 
 import (
-	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,8 +25,9 @@ func podMeta(c *v1alpha1.SeppenCluster, n layout.Name) metav1.ObjectMeta {
 		user = *t.Metadata
 	}
 	return metav1.ObjectMeta{
-		Labels:      union(user.Labels, nodeLabels(c.Name), map[string]string{NodeLabel: n.String()}),
-		Annotations: maps.Clone(user.Annotations),
+		Labels: union(user.Labels, nodeLabels(c.Name), map[string]string{NodeLabel: n.String()}),
+		// Others, such as a service mesh, may put containers of theirs first.
+		Annotations: union(user.Annotations, map[string]string{"kubectl.kubernetes.io/default-container": containerName}),
 	}
 }
 

@@ -59,7 +59,7 @@ func TestSelectors(t *testing.T) {
 		policy := NetworkPolicy(c, operatorSpace)
 		whole := []map[string]string{
 			Headless(c).Spec.Selector, Client(c).Spec.Selector,
-			DisruptionBudget(c, 1).Spec.Selector.MatchLabels, policy.Spec.PodSelector.MatchLabels,
+			DisruptionBudget(c, 3, 1).Spec.Selector.MatchLabels, policy.Spec.PodSelector.MatchLabels,
 			policy.Spec.Ingress[0].From[0].PodSelector.MatchLabels,
 		}
 		neighbour := c.DeepCopy()
@@ -117,8 +117,13 @@ func TestLabels(t *testing.T) {
 		if diff := cmp.Diff(want, pod.Labels); diff != "" {
 			t.Errorf("labels (-want +got)\n%s", diff)
 		}
-		if !maps.Equal(user.Annotations, pod.Annotations) {
-			t.Errorf("annotations %v, want %v", pod.Annotations, user.Annotations)
+		notes := maps.Clone(user.Annotations)
+		if notes == nil {
+			notes = map[string]string{}
+		}
+		notes["kubectl.kubernetes.io/default-container"] = "seppen"
+		if diff := cmp.Diff(notes, pod.Annotations); diff != "" {
+			t.Errorf("annotations (-want +got)\n%s", diff)
 		}
 	})
 }
