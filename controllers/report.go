@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,7 +32,10 @@ func (r *Reconciler) report(ctx context.Context, w *world, p *plan) error {
 	}
 	next := w.cluster.DeepCopy()
 	next.Status = status
-	if err := r.Client.Status().Update(ctx, next); err != nil {
+	switch err := r.Client.Status().Update(ctx, next); {
+	case apierrors.IsNotFound(err):
+		return nil // deleted meanwhile
+	case err != nil:
 		return fmt.Errorf("write status: %w", err)
 	}
 	r.written.keep(key, next, now)

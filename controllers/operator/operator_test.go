@@ -441,6 +441,9 @@ func TestDrift(t *testing.T) {
 // The operator may be killed between any two writes, or in the middle of one, and the
 // next one brings the cluster about.
 func TestKilledAnywhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
 	start := time.Now()
 	for _, lose := range []bool{false, true} {
 		finished := false

@@ -12,6 +12,9 @@ import (
 // The largest cluster: how much it asks of the API server. docs/performance.md has the
 // figures that this test prints.
 func TestManyShards(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
 	const shards = 256
 	s := newSite(t)
 	o := s.operate()
