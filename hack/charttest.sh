@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 hack/kube/build.sh api tools
 . hack/kube/env.sh
-KUBEBUILDER_ASSETS=$BIN go test -count=1 ./hack/charttest "$@"
+CHARTTEST_PROGRAMS=$BIN go test -count=1 ./hack/charttest "$@"

@@ -56,7 +56,7 @@ func operatorNeeds(namespace string) []access {
 
 // What it never does anywhere.
 var operatorNeverNeeds = []access{
-	"list secrets *", "watch secrets *", "update secrets snow", "delete secrets snow", "create pods snow", "delete services snow",
+	"list secrets *", "watch secrets *", "list configmaps *", "watch configmaps *", "update secrets snow", "delete secrets snow", "create pods snow", "delete services snow",
 	"delete configmaps snow", "update seppenclusters.seppen.io snow", "delete seppenclusters.seppen.io snow",
 	"create seppenclusters.seppen.io snow", "create pods/exec snow", "list nodes *", "get leases.coordination.k8s.io snow",
 	"create clusterroles.rbac.authorization.k8s.io *", "delete leases.coordination.k8s.io seppen-system",

@@ -53,9 +53,9 @@ func TestMain(m *testing.M) {
 // helm.
 func cluster(t testing.TB) string {
 	t.Helper()
-	program(t, "kube-apiserver")
+	dir := filepath.Dir(program(t, "kube-apiserver"))
 	api.once.Do(func() {
-		api.env = &envtest.Environment{}
+		api.env = &envtest.Environment{BinaryAssetsDirectory: dir}
 		if api.config, api.err = api.env.Start(); api.err == nil {
 			api.config.QPS = -1 // rights are many questions
 			api.err = os.WriteFile(api.kubeconfig, api.env.KubeConfig, 0o600)

@@ -22,9 +22,9 @@ import (
 const (
 	root  = "../.."
 	chart = root + "/charts/seppen"
-	// assets names the environment variable with the folder of the programs. It is the one
-	// that controller-runtime's envtest has.
-	assets = "KUBEBUILDER_ASSETS"
+	// programs names the environment variable with the folder of the programs. It is not
+	// envtest's: with that one go test ./... is to run the tests of the operator, not these.
+	programs = "CHARTTEST_PROGRAMS"
 	// patience is how long one program may take.
 	patience = 2 * time.Minute
 )
@@ -41,9 +41,9 @@ var sets = map[string][]string{
 // program is the path of one of the programs; without them the test is skipped.
 func program(t testing.TB, name string) string {
 	t.Helper()
-	dir := os.Getenv(assets)
+	dir := os.Getenv(programs)
 	if dir == "" {
-		t.Skip(assets + " is not set: run hack/charttest.sh")
+		t.Skip(programs + " is not set: run hack/charttest.sh")
 	}
 	path := filepath.Join(dir, name)
 	if _, err := os.Stat(path); err != nil {
