@@ -19,7 +19,7 @@ help: ## print this list
 run: build ## run a cluster on this machine: 3 shards, 2 copies; Ctrl-C stops it
 	./bin/seppen local --shards 3 --copies 2
 
-test: ## everything CI runs: generated files, lint, vulnerabilities, tests with and without -race, fuzzing
+test: ## everything CI runs: lint, tests with and without -race, fuzzing, the chart, a real Kubernetes end to end
 	@hack/test.sh
 
 lint: ## gofmt, go vet and golangci-lint
@@ -29,7 +29,7 @@ bench: build ## measure nodes against a bare server, as ratios (needs wrk)
 	@hack/need.sh wrk wrk
 	hack/bench/run.sh
 
-generate: ## write deep copies and the CRD anew from api/v1alpha1
+generate: ## write anew what is made from the types: deep copies, the CRD, RBAC, the chart's copies, the reference
 	@hack/generate.sh .
 
 build: ## build bin/seppen, a static binary for this machine

@@ -10,11 +10,18 @@ if [ -n "$unformatted" ]; then
   exit 1
 fi
 
+# Modules of their own keep what only tests and tools need out of the product's graph.
+modules=(hack/tools hack/kube/tools hack/e2e)
+
 echo "go vet"
 go vet ./...
-go -C hack/tools vet ./...
+for module in "${modules[@]}"; do
+  go -C "$module" vet ./...
+done
 
 echo "golangci-lint"
 go tool -modfile=hack/tools/go.mod golangci-lint run ./...
-cd hack/tools
-go tool golangci-lint run --config ../../.golangci.yml ./...
+linter=$(go tool -modfile=hack/tools/go.mod -n golangci-lint)
+for module in "${modules[@]}"; do
+  (cd "$module" && "$linter" run --config ../../.golangci.yml ./...)
+done

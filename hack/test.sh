@@ -22,7 +22,7 @@ check_generated() {
   while IFS= read -r file; do
     diff -u "$file" "$tmp/generated/$file" || failed=1
   done < <(cd "$tmp/generated" && find . -type f | sort)
-  for file in config/crd/bases/*; do
+  for file in config/crd/bases/* charts/seppen/files/* docs/reference/*; do
     [ -e "$tmp/generated/$file" ] || { echo "$file is generated from nothing"; failed=1; }
   done
   [ -z "$failed" ] || { echo "generated files are not up to date: run 'make generate'" >&2; return 1; }
@@ -85,17 +85,42 @@ if [ "$fuzztime" = 0 ]; then leave_out "fuzzing (FUZZTIME=0)"; else fuzz_all; fi
 step "tests of the tools"
 go -C hack/tools test ./...
 
+# The programs of Kubernetes that tests start: built from source once, which takes some
+# ten minutes on two cores, and kept outside the tree.
+step "Kubernetes for tests"
+if [ "$(uname -s)" = Linux ]; then
+  hack/kube/build.sh api tools
+  export KUBEBUILDER_ASSETS
+  KUBEBUILDER_ASSETS=$(. hack/kube/env.sh && echo "$BIN")
+else
+  unset KUBEBUILDER_ASSETS
+  leave_out "tests against a real Kubernetes API (they need Linux)"
+fi
+
+step "chart and kustomizations"
+if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then hack/charttest.sh; else leave_out "the chart's tests (they need Linux)"; fi
+
 # Without -race too: the race detector watches the store's memory only where it comes
 # from Go's heap, so the pages that nodes really use are tested here.
 step "tests"
 go test ./...
 
+# -short leaves out here what takes minutes and ran above already.
 step "tests with the race detector"
 if hack/need.sh gcc gcc libc6-dev; then
-  go test -race ./...
+  go test -race -short ./...
 else
   leave_out "the race detector (it needs a C compiler)"
 fi
+
+step "end to end on Kubernetes"
+rc=0
+hack/e2e.sh 2>&1 | tee "$tmp/e2e" || rc=$?
+case $rc in
+0) ;;
+77) leave_out "$(sed -n 's/^left out: //p' "$tmp/e2e" | tail -n 1)" ;;
+*) exit "$rc" ;;
+esac
 
 printf '\nmake test: all passed in %d s\n' $((SECONDS - started))
 for what in "${left_out[@]}"; do echo "left out: $what"; done
