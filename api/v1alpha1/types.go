@@ -9,7 +9,7 @@ import (
 // SeppenCluster is a distributed in-memory key-value store with a REST interface.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:resource:shortName=sc,categories=all
+// +kubebuilder:resource:shortName=sc;seppen,categories=all
 // +kubebuilder:subresource:status
 // +kubebuilder:subresource:scale:specpath=.spec.shards,statuspath=.status.shards,selectorpath=.status.selector
 // +kubebuilder:printcolumn:name="Shards",type=integer,JSONPath=`.status.shards`,description="parts into which the slots are cut"
@@ -248,11 +248,11 @@ type SeppenClusterStatus struct {
 
 	// Keys that are stored, each counted once.
 	// +optional
-	Keys int64 `json:"keys,omitempty"`
+	Keys int64 `json:"keys"`
 
 	// Bytes of keys and values that are stored, each counted once.
 	// +optional
-	Bytes int64 `json:"bytes,omitempty"`
+	Bytes int64 `json:"bytes"`
 
 	// Size is Bytes for people.
 	// +optional

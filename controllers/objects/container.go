@@ -42,7 +42,7 @@ func container(c *v1alpha1.SeppenCluster, defaultImage string) corev1.Container 
 		// Slow to anger: a restart loses all that the node holds.
 		LivenessProbe: probe("/healthz", 10, 5, 6),
 		// Quick, as clients are sent to a node as long as it is ready.
-		ReadinessProbe: probe("/readyz", 2, 2, 2),
+		ReadinessProbe: probe("/readyz", 1, 2, 3),
 		// Why a node ended is then in the pod's status, where the operator reads it.
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		TerminationMessagePath:   corev1.TerminationMessagePathDefault,
