@@ -28,7 +28,7 @@ func (r *Reconciler) apply(ctx context.Context, w *world, p *plan) error {
 	return errors.Join(
 		r.makeSecret(ctx, w, p),
 		r.applyObjects(ctx, w, p),
-		r.drop(ctx, p),
+		r.drop(ctx, w, p),
 		r.writeLayout(ctx, w, p),
 	)
 }
@@ -43,6 +43,7 @@ func (r *Reconciler) makeSecret(ctx context.Context, w *world, p *plan) error {
 	// Create and nothing else: a secret that exists is never written.
 	err := r.Client.Create(ctx, s, client.FieldOwner(apply.FieldOwner))
 	if err == nil {
+		p.retry = true
 		log.FromContext(ctx).Info("made the secret", "secret", s.Name)
 	}
 	return w.settle(err)
@@ -88,9 +89,19 @@ func refused(code int) bool {
 	return code == http.StatusUnprocessableEntity || code == http.StatusForbidden || code == http.StatusBadRequest
 }
 
-// drop deletes what the plan found to hold nothing. The UIDs make sure that it is that
-// and not its successor.
-func (r *Reconciler) drop(ctx context.Context, p *plan) error {
+// drop deletes what the plan found to hold nothing. It may have been planned before a
+// long pause (F16): the versions make sure that nothing happened to the objects since, and
+// where it went by there being no layout, there must be none still.
+func (r *Reconciler) drop(ctx context.Context, w *world, p *plan) error {
+	if len(p.dropSets)+len(p.dropPods) == 0 {
+		return nil
+	}
+	if w.record.Layout == nil {
+		record, err := r.layouts().Read(ctx, w.cluster)
+		if err != nil || record.Layout != nil {
+			return err
+		}
+	}
 	var errs []error
 	for _, set := range p.dropSets {
 		errs = append(errs, r.delete(ctx, set))
@@ -102,8 +113,8 @@ func (r *Reconciler) drop(ctx context.Context, p *plan) error {
 }
 
 func (r *Reconciler) delete(ctx context.Context, o client.Object) error {
-	uid := o.GetUID()
-	err := r.Client.Delete(ctx, o, client.Preconditions{UID: &uid})
+	uid, version := o.GetUID(), o.GetResourceVersion()
+	err := r.Client.Delete(ctx, o, client.Preconditions{UID: &uid, ResourceVersion: &version})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %T %s: %w", o, o.GetName(), err)
 	}

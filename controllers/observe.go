@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +19,7 @@ import (
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/api/v1alpha1"
+	"github.com/eiri/seppen/controllers/apply"
 	"github.com/eiri/seppen/controllers/conditions"
 	"github.com/eiri/seppen/controllers/layouts"
 	"github.com/eiri/seppen/controllers/objects"
@@ -45,9 +48,10 @@ type world struct {
 	stepped bool             // a layout was written
 }
 
-// halt keeps the first cause why not all can be done.
+// halt keeps the first cause why not all can be done. That the spec asks for another
+// shape is the least of them.
 func (w *world) halt(reason, format string, args ...any) {
-	if w.stop == nil {
+	if w.stop == nil || w.stop.Reason == conditions.ShapeFixed {
 		w.stop = &conditions.Stop{Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
 }
@@ -68,7 +72,31 @@ func (r *Reconciler) observe(ctx context.Context, c *v1alpha1.SeppenCluster) (*w
 		}
 	}
 	r.observeNodes(w)
+	w.missLayout()
 	return w, nil
+}
+
+// missLayout freezes a cluster whose layout was lost or set back: what is known of who
+// holds what is wrong then, and nothing may be done by it (F15). The status and the nodes
+// remember.
+func (w *world) missLayout() {
+	known := uint64(max(w.cluster.Status.Epoch, 0))
+	who := "the status"
+	for _, name := range slices.Sorted(maps.Keys(w.sights)) {
+		if s := w.sights[name].Status; s != nil && s.Cluster == w.id && s.Epoch > known {
+			known, who = s.Epoch, name
+		}
+	}
+	place := objects.LayoutName(w.cluster)
+	switch {
+	case w.frozen:
+	case w.record.Layout == nil && known > 0:
+		w.frozen = true
+		w.halt(conditions.LayoutLost, "%s knows layout %d and the ConfigMap %s is gone: restore it from a backup, or delete this resource and make it anew, empty", who, known, place)
+	case w.record.Layout != nil && w.record.Layout.Epoch < known:
+		w.frozen = true
+		w.halt(conditions.LayoutConflict, "%s knows layout %d and the ConfigMap %s has layout %d: it was set back; restore the newer one", who, known, place, w.record.Layout.Epoch)
+	}
 }
 
 func (w *world) observeSpec() {
@@ -98,7 +126,8 @@ func (r *Reconciler) observeLayout(ctx context.Context, w *world) error {
 		w.frozen = true
 		w.halt(conditions.NameConflict, "%s", err)
 	case err != nil:
-		return fmt.Errorf("read layout: %w", err)
+		w.frozen = true
+		return w.settle(fmt.Errorf("read layout: %w", err))
 	case record.Layout != nil:
 		w.record = record
 		w.names = record.Layout.Names()
@@ -132,9 +161,11 @@ func (r *Reconciler) observeSecret(ctx context.Context, w *world) error {
 		w.halt(conditions.SecretNotFound, "there is no Secret %s in namespace %s", ref.Name, w.cluster.Namespace)
 		return nil
 	case err != nil:
-		return fmt.Errorf("read the secret: %w", err)
-	case own && !metav1.IsControlledBy(s, w.cluster):
-		w.halt(conditions.NameConflict, "Secret %s exists and is not this cluster's: name it in secretRef to use it, or delete it", ref.Name)
+		return w.settle(fmt.Errorf("read the secret: %w", err))
+	case own && w.record.Layout == nil && !metav1.IsControlledBy(s, w.cluster):
+		// Later on the fingerprint tells whether a Secret is the right one, so that it can
+		// be restored by anybody.
+		w.halt(conditions.NameConflict, "%s; to use it, name it in secretRef", apply.Foreign(w.cluster, s, "Secret"))
 		return nil
 	}
 	w.openSecret(s.Data, ref)
@@ -252,10 +283,11 @@ func (r *Reconciler) observeNodes(w *world) {
 	if port == 0 {
 		port = objects.PeerPort
 	}
+	// All pods, also those that the spec does not ask for: they may know a layout.
 	var targets []roster.Target
-	for _, name := range w.names {
-		pod := w.pods[name.String()]
-		if pod != nil && pod.Status.PodIP != "" && pod.Status.Phase == corev1.PodRunning {
+	for _, pod := range w.pods {
+		name, err := layout.ParseName(pod.Name)
+		if err == nil && pod.Status.PodIP != "" && pod.Status.Phase == corev1.PodRunning {
 			targets = append(targets, roster.Target{Name: name, Pod: string(pod.UID), IP: pod.Status.PodIP, Port: port})
 		}
 	}

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ func (w *world) plan(image, namespace string) *plan {
 	if w.frozen {
 		return p
 	}
-	p.makeSecret, p.retry = w.missing, w.missing
+	p.makeSecret = w.missing
 	w.planObjects(p, image, namespace)
 	w.planDrops(p)
 	// A pod that is about to be replaced must not become a member.
@@ -138,15 +139,15 @@ func (w *world) holdsNothing(name layout.Name, pod *corev1.Pod) bool {
 	return noProcess(pod)
 }
 
-// noProcess tells whether the kubelet knows of no process in a pod: it never started, or
-// it ended and its memory with it.
+// noProcess tells whether the kubelet knows of no node's process in a pod: it never
+// started, or it ended and its memory with it. Others' containers may well run beside it.
 func noProcess(pod *corev1.Pod) bool {
 	for i := range pod.Status.ContainerStatuses {
-		if pod.Status.ContainerStatuses[i].State.Running != nil {
-			return false
+		if s := &pod.Status.ContainerStatuses[i]; s.Name == objects.ContainerName {
+			return s.State.Running == nil
 		}
 	}
-	return pod.Status.Phase == corev1.PodPending || len(pod.Status.ContainerStatuses) > 0
+	return pod.Status.Phase == corev1.PodPending
 }
 
 // planLayout takes the next step of the layout. What stops a change of shape or of
@@ -155,38 +156,23 @@ func (w *world) planLayout(p *plan) {
 	if w.stop != nil && w.record.Layout == nil {
 		return
 	}
-	seen := w.observations()
-	p.next, p.step = placement.Next(w.id, w.record.Layout, w.names, seen)
-	if p.next != nil {
-		return
-	}
-	for i := range seen {
-		o := &seen[i]
-		switch {
-		case o.Cluster != w.id || o.Epoch == 0:
-		case w.record.Layout == nil:
-			w.halt(conditions.LayoutLost, "%s: restore the ConfigMap %s from a backup, or delete this resource and make it anew, empty", p.step, objects.LayoutName(w.cluster))
-		case o.Epoch > w.record.Layout.Epoch:
-			w.halt(conditions.LayoutConflict, "%s: the ConfigMap %s was set back", p.step, objects.LayoutName(w.cluster))
-		}
-	}
+	p.next, p.step = placement.Next(w.id, w.record.Layout, w.names, w.observations())
 }
 
-// observations are the processes that answer, in the order of names. One that is being
-// stopped is let into nothing.
+// observations are the processes that answer, in the order of their names. One that is
+// being stopped is let into nothing.
 func (w *world) observations() []placement.Observation {
 	var seen []placement.Observation
-	for _, name := range w.names {
-		s := w.sights[name.String()]
-		if s == nil || s.Status == nil {
+	for _, name := range slices.Sorted(maps.Keys(w.sights)) {
+		s, pod := w.sights[name], w.pods[name]
+		if s.Status == nil || pod == nil || string(pod.UID) != s.Pod {
 			continue
 		}
-		pod := w.pods[name.String()]
-		if pod == nil || string(pod.UID) != s.Pod || !pod.DeletionTimestamp.IsZero() && !w.member(s.Status.Incarnation) {
+		if !pod.DeletionTimestamp.IsZero() && !w.member(s.Status.Incarnation) {
 			continue
 		}
 		seen = append(seen, placement.Observation{
-			Name: name, Address: s.Address(), Incarnation: s.Status.Incarnation, Cluster: s.Status.Cluster, Epoch: s.Status.Epoch,
+			Name: s.Name, Address: s.Address(), Incarnation: s.Status.Incarnation, Cluster: s.Status.Cluster, Epoch: s.Status.Epoch,
 		})
 	}
 	return seen

@@ -15,12 +15,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -34,6 +36,12 @@ import (
 // look is the time between two looks at a cluster where nothing happens: how old the
 // figures in its status may be, and how soon a Secret that was missing is found.
 const look = 10 * time.Second
+
+// After an error a cluster is tried again so soon at first, and so late at last.
+const (
+	minRetry = 50 * time.Millisecond
+	maxRetry = 20 * time.Second
+)
 
 // Reconciler brings clusters about.
 type Reconciler struct {
@@ -72,7 +80,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
 		Watches(&networkingv1.NetworkPolicy{}, gathered{owned}).
 		Watches(&corev1.Pod{}, gathered{handler.EnqueueRequestsFromMapFunc(clusterOf)}).
 		WatchesRawSource(source.Channel(wake, gathered{&handler.EnqueueRequestForObject{}})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrency,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minRetry, maxRetry),
+		}).
 		Complete(r)
 }
 
@@ -103,23 +114,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	w, err := r.observe(ctx, c)
 	if err != nil {
-		return later(err)
+		return later(ctx, err)
 	}
 	p := w.plan(r.NodeImage, r.Namespace)
 	failed := r.apply(ctx, w, p)
 	if err := r.report(ctx, w, p); err != nil {
-		return later(errors.Join(failed, err))
+		return later(ctx, errors.Join(failed, err))
 	}
 	if failed != nil {
-		return later(failed)
+		return later(ctx, failed)
 	}
 	return ctrl.Result{RequeueAfter: p.again(look)}, nil
 }
 
 // later has a reconcile done again. That somebody else was quicker is no error: the
 // next look sees what they did.
-func later(err error) (ctrl.Result, error) {
+func later(ctx context.Context, err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) || errors.Is(err, layouts.ErrChanged) || errors.Is(err, apply.ErrForeign) {
+		log.FromContext(ctx).V(1).Info("somebody was quicker", "error", err.Error())
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
 	return ctrl.Result{}, err

@@ -26,6 +26,7 @@ func (r *Reconciler) report(ctx context.Context, w *world, p *plan) error {
 	before := r.written.latest(key, w.cluster, now)
 	w.cluster.Status = before.status
 	status, events := conditions.Of(w.facts(p, w.stepped, now))
+	r.written.tell(key, &status)
 	words, figures := conditions.Changed(&before.status, &status)
 	if !words && (!figures || now.Sub(before.at) < figuresEvery) {
 		return nil
@@ -47,8 +48,9 @@ func (r *Reconciler) report(ctx context.Context, w *world, p *plan) error {
 
 // written are the statuses that this process wrote last.
 type written struct {
-	mu  sync.Mutex
-	all map[types.NamespacedName]writtenStatus
+	mu   sync.Mutex
+	all  map[types.NamespacedName]writtenStatus
+	told map[types.NamespacedName]*v1alpha1.SeppenClusterStatus // the last ones worked out, for metrics
 }
 
 type writtenStatus struct {
@@ -84,8 +86,18 @@ func (s *written) keep(key types.NamespacedName, c *v1alpha1.SeppenCluster, at t
 	s.all[key] = writtenStatus{uid: c.UID, status: *c.Status.DeepCopy(), at: at}
 }
 
+func (s *written) tell(key types.NamespacedName, status *v1alpha1.SeppenClusterStatus) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.told == nil {
+		s.told = make(map[types.NamespacedName]*v1alpha1.SeppenClusterStatus)
+	}
+	s.told[key] = status.DeepCopy()
+}
+
 func (s *written) forget(key types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.all, key)
+	delete(s.told, key)
 }

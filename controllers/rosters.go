@@ -34,7 +34,7 @@ func (r *rosters) of(key types.NamespacedName, cluster layout.ID, secret *uid.Se
 		return old.Roster
 	}
 	if old != nil {
-		old.Stop()
+		go old.Stop() // a node that does not answer must not hold up the others
 		delete(r.all, key)
 	}
 	if secret == nil {
@@ -67,8 +67,10 @@ func (r *rosters) forget(key types.NamespacedName) {
 func (r *rosters) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key, old := range r.all {
-		old.Stop()
-		delete(r.all, key)
+	var stopping sync.WaitGroup
+	for _, old := range r.all {
+		stopping.Go(old.Stop)
 	}
+	clear(r.all)
+	stopping.Wait()
 }

@@ -4,6 +4,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -72,8 +73,23 @@ func (a Applier) create(ctx context.Context, owner metav1.Object, w *unstructure
 	const never = "1"
 	w.SetResourceVersion(never)
 	err := a.send(ctx, owner, w)
+	var hidden *hiddenError
+	if errors.As(err, &hidden) {
+		// It is ours and the cache does not show it: it is young, or somebody took the label
+		// away by which the cache knows ours.
+		w.SetResourceVersion("")
+		return a.update(ctx, owner, w, hidden.live)
+	}
 	return err == nil, err
 }
+
+// hiddenError: there is an object of the cluster's that the cache has not shown.
+type hiddenError struct {
+	live client.Object
+	error
+}
+
+func (e *hiddenError) Unwrap() error { return e.error }
 
 // update applies to the object that the cache holds, and to none that has come in its
 // place since: that one has another UID.
@@ -99,7 +115,10 @@ func (a Applier) send(ctx context.Context, owner metav1.Object, w *unstructured.
 			}
 			if live.GetUID() != uid {
 				resource := schema.GroupResource{Group: w.GroupVersionKind().Group, Resource: kind}
-				refusal = apierrors.NewConflict(resource, w.GetName(), errBehind)
+				conflict := apierrors.NewConflict(resource, w.GetName(), errBehind)
+				if refusal = conflict; uid == "" && live.GetDeletionTimestamp().IsZero() {
+					refusal = &hiddenError{live: live, error: conflict}
+				}
 			}
 		}
 	}

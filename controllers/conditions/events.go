@@ -32,9 +32,9 @@ func (v *view) events(s *v1alpha1.SeppenClusterStatus) []Event {
 	return out
 }
 
-// started tells whether a cluster began: where there was none, or anew.
+// started tells whether a cluster began.
 func (v *view) started() bool {
-	return v.Layout != nil && (v.before.Epoch == 0 || v.Layout.Epoch == 1 && v.before.Epoch > 1)
+	return v.Layout != nil && v.before.Epoch == 0
 }
 
 // newStop tells whether the cause is another one than before, or still the same after

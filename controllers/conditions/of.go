@@ -43,7 +43,8 @@ func (v *view) epoch() int64 {
 	if v.Layout == nil {
 		return v.before.Epoch
 	}
-	return int64(v.Layout.Epoch)
+	// A layout that was set back does not make us forget the one there was.
+	return max(v.before.Epoch, int64(v.Layout.Epoch))
 }
 
 func countReady(nodes []v1alpha1.NodeStatus) int {

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	containerName = "seppen"
+	// ContainerName is the node's container in its pod.
+	ContainerName = "seppen"
 	secretDir     = "/etc/seppen"
 	secretFile    = "secret" // in secretDir
 )
@@ -24,7 +25,7 @@ const (
 // the heap grow into the place of the data.
 func container(c *v1alpha1.SeppenCluster, defaultImage string) corev1.Container {
 	return corev1.Container{
-		Name:            containerName,
+		Name:            ContainerName,
 		Image:           cmp.Or(c.Spec.Image, defaultImage),
 		ImagePullPolicy: c.Spec.ImagePullPolicy,
 		Args:            args(c),

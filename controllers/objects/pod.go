@@ -27,7 +27,7 @@ func podMeta(c *v1alpha1.SeppenCluster, n layout.Name) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Labels: union(user.Labels, nodeLabels(c.Name), map[string]string{NodeLabel: n.String()}),
 		// Others, such as a service mesh, may put containers of theirs first.
-		Annotations: union(user.Annotations, map[string]string{"kubectl.kubernetes.io/default-container": containerName}),
+		Annotations: union(user.Annotations, map[string]string{"kubectl.kubernetes.io/default-container": ContainerName}),
 	}
 }
 

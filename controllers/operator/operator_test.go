@@ -252,6 +252,7 @@ func TestMadeSecret(t *testing.T) {
 	if len(secret.Data["secret"]) < 32 {
 		t.Errorf("a secret of %d bytes", len(secret.Data["secret"]))
 	}
+	kept := secret.Data
 	if err := s.Client.Delete(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
@@ -261,6 +262,13 @@ func TestMadeSecret(t *testing.T) {
 		t.Errorf("another secret was made: %v", err)
 	}
 	s.serving("snow")
+	// Whoever restores it, it is the right one.
+	restored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "snow-secret"}, Data: kept}
+	if err := s.Client.Create(t.Context(), restored); err != nil {
+		t.Fatal(err)
+	}
+	s.reconcile(o, "snow")
+	s.says("snow", "Progressing", metav1.ConditionFalse, "Complete")
 }
 
 // What stands in the way under a name that is needed is left alone, and said.
@@ -407,6 +415,57 @@ func TestLostLayout(t *testing.T) {
 	}
 }
 
+// Whatever else is wrong at the same time, without its layout nothing of a cluster that
+// has started is touched.
+func TestLostLayoutAndMore(t *testing.T) {
+	for what, more := range map[string]func(*site){
+		"another template": func(s *site) {
+			s.edit("snow", func(spec *v1alpha1.SeppenClusterSpec) { spec.Image = "seppen:other" })
+			s.says("snow", "Progressing", metav1.ConditionFalse, "TemplatePending")
+		},
+		"another shape": func(s *site) {
+			s.edit("snow", func(spec *v1alpha1.SeppenClusterSpec) { spec.Shards = new(int32(6)) })
+			s.says("snow", "Progressing", metav1.ConditionFalse, "ShapeFixed")
+		},
+		"no secret": func(s *site) {
+			if err := s.Client.Delete(s.t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "snow-secret"}}); err != nil {
+				s.t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newSite(t)
+			o := s.operate()
+			s.create("snow", nil)
+			s.serving("snow")
+			members := s.layout("snow").Members
+			more(s)
+			if err := s.Client.Delete(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "snow-layout"}}); err != nil {
+				t.Fatal(err)
+			}
+			s.reconcile(o, "snow")
+			s.says("snow", "Progressing", metav1.ConditionFalse, "LayoutLost")
+			o.stop()
+			o = s.operate() // one that knows no node yet
+			s.says("snow", "Progressing", metav1.ConditionFalse, "LayoutLost")
+			s.edit("snow", func(spec *v1alpha1.SeppenClusterSpec) { spec.Shards = new(int32(4)) })
+			s.says("snow", "Progressing", metav1.ConditionFalse, "LayoutLost")
+			s.quiet(o)
+			if got, want := s.sets(), []string{"snow-0", "snow-170", "snow-85"}; !reflect.DeepEqual(got, want) {
+				t.Errorf("sets %v, want %v", got, want)
+			}
+			for i, name := range ring {
+				if n := s.kubelet.Node(name); n == nil || n.Incarnation != members[i].Incarnation || slices.Max(n.Given()) != 1 {
+					t.Errorf("%s was restarted or given another layout", name)
+				}
+			}
+			if err := s.Client.Get(t.Context(), s.key("snow-layout"), &corev1.ConfigMap{}); !apierrors.IsNotFound(err) {
+				t.Errorf("a layout was made up: %v", err)
+			}
+		})
+	}
+}
+
 // What others changed is put back, what they added stays.
 func TestDrift(t *testing.T) {
 	s := newSite(t)
@@ -435,6 +494,25 @@ func TestDrift(t *testing.T) {
 		t.Fatal(err)
 	}
 	kubetest.Eventually(t, func() error { return s.Client.Get(t.Context(), s.key("snow"), svc) })
+
+	// By this label the operator finds what is its own.
+	set := &appsv1.StatefulSet{}
+	if err := s.Client.Get(t.Context(), s.key("snow-85"), set); err != nil {
+		t.Fatal(err)
+	}
+	const label = "app.kubernetes.io/managed-by"
+	was := set.Labels[label]
+	set.Labels[label] = "somebody-else"
+	if err := s.Client.Update(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	kubetest.Eventually(t, func() error {
+		if err := s.Client.Get(t.Context(), s.key("snow-85"), set); err != nil || set.Labels[label] != was {
+			return fmt.Errorf("%w, labels %v", err, set.Labels)
+		}
+		return nil
+	})
+	s.serving("snow")
 	s.quiet(o)
 }
 

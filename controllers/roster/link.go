@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// A node that is not ready is asked often, as somebody waits for it.
+	// A node that is not ready is asked often for a while, as somebody waits for it.
 	pollStarting = 200 * time.Millisecond
+	starting     = 30 * time.Second
 	// One that serves is asked so that its figures are fresh, and because the end of a
 	// machine, other than that of a process, closes no connection.
 	pollServing = 2 * time.Second
@@ -49,9 +50,12 @@ func (l *link) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		conn, err := l.dial(ctx)
 		if err == nil {
-			backoff = minBackoff
+			began := time.Now()
 			err = l.follow(ctx, conn)
 			conn.Close()
+			if time.Since(began) > maxBackoff {
+				backoff = minBackoff
+			}
 		}
 		if ctx.Err() != nil {
 			return
@@ -81,6 +85,7 @@ func (l *link) dial(ctx context.Context) (*peer.Conn, error) {
 // follow asks the node how it is, again and again, and gives it layouts. It returns
 // when the connection is of no more use.
 func (l *link) follow(ctx context.Context, conn *peer.Conn) error {
+	changed := time.Now()
 	for {
 		status, err := peer.FetchStatus(ctx, conn)
 		if err != nil {
@@ -92,10 +97,11 @@ func (l *link) follow(ctx context.Context, conn *peer.Conn) error {
 				return err
 			}
 			status.Cluster, status.Epoch = next.Cluster, epoch
+			changed = time.Now()
 		}
 		l.said(&status)
 		pause := pollServing
-		if !status.Ready {
+		if !status.Ready && time.Since(changed) < starting {
 			pause = pollStarting
 		}
 		select {
