@@ -28,14 +28,14 @@ type plan struct {
 	dropPods   []*corev1.Pod         // that hold nothing and are of an old template
 	next       *layout.Layout
 	step       string // placement's word
-	retry      bool   // something was made that the rest waits for
+	retry      bool   // something waits for what was made, or to be said
 }
 
 // wanted is an object as it should be and as it is, nil if it is not.
 type wanted struct{ want, have client.Object }
 
-// soon is when to look again where a write has to show first.
-const soon = 50 * time.Millisecond
+// soon is when to look again where something waits.
+const soon = 250 * time.Millisecond
 
 func (p *plan) again(otherwise time.Duration) time.Duration {
 	if p.retry {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -16,6 +18,10 @@ import (
 
 // figuresEvery is how often a status is written that has new figures only.
 const figuresEvery = look
+
+// wordsEvery is how often one is written in which no condition turned: a large cluster that
+// starts has news of some node all the time.
+const wordsEvery = time.Second
 
 // report writes the status, if there is something new in it, and then sends the events:
 // one that was not written is worked out again, events and all.
@@ -31,6 +37,10 @@ func (r *Reconciler) report(ctx context.Context, w *world, p *plan) error {
 	if !words && (!figures || now.Sub(before.at) < figuresEvery) {
 		return nil
 	}
+	if !turned(before.status.Conditions, status.Conditions) && now.Sub(before.at) < wordsEvery {
+		p.retry = true
+		return nil
+	}
 	next := w.cluster.DeepCopy()
 	next.Status = status
 	switch err := r.Client.Status().Update(ctx, next); {
@@ -44,6 +54,17 @@ func (r *Reconciler) report(ctx context.Context, w *world, p *plan) error {
 		r.Events.Eventf(next, nil, e.Type, e.Reason, e.Reason, "%s", e.Message)
 	}
 	return nil
+}
+
+// turned tells whether a condition has another status or reason.
+func turned(before, now []metav1.Condition) bool {
+	for i := range now {
+		was := meta.FindStatusCondition(before, now[i].Type)
+		if was == nil || was.Status != now[i].Status || was.Reason != now[i].Reason || was.ObservedGeneration != now[i].ObservedGeneration {
+			return true
+		}
+	}
+	return false
 }
 
 // written are the statuses that this process wrote last.
