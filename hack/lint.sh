@@ -21,7 +21,8 @@ done
 
 echo "golangci-lint"
 go tool -modfile=hack/tools/go.mod golangci-lint run ./...
+config=$PWD/.golangci.yml
 linter=$(go tool -modfile=hack/tools/go.mod -n golangci-lint)
 for module in "${modules[@]}"; do
-  (cd "$module" && "$linter" run --config ../../.golangci.yml ./...)
+  (cd "$module" && "$linter" run --config "$config" ./...)
 done

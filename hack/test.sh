@@ -45,8 +45,8 @@ check_vulnerabilities() {
 # time as a failure ("context deadline exceeded") without an input that fails: that
 # alone is tried once more.
 fuzz() {
-  local dir=$1 name=$2 log=$tmp/fuzz try
-  for try in 1 2; do
+  local dir=$1 name=$2 log=$tmp/fuzz
+  for _ in 1 2; do
     if go test -run '^$' -fuzz "^$name\$" -fuzztime "$fuzztime" "$dir" >"$log" 2>&1; then
       tail -n 1 "$log"
       return 0
