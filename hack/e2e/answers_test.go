@@ -42,7 +42,8 @@ func watchAnswers(t *testing.T, c cluster, pods []string, stored map[string]stri
 
 // round reads each key once, from the pod that has the name now.
 func (a *answers) round(ctx context.Context, c cluster, pod string, stored map[string]string, pace *time.Ticker) {
-	p, err := c.pod(ctx, pod)
+	// A look-up that is cut short is an error that client-go logs.
+	p, err := c.pod(context.WithoutCancel(ctx), pod)
 	for key, value := range stored {
 		<-pace.C
 		if err != nil || p.Status.PodIP == "" {

@@ -13,14 +13,15 @@ import (
 )
 
 // traffic are clients that write, and read from another pod what they wrote. None of
-// their requests may fail. The first way that each client goes is the Service.
+// their requests may fail, and hardly any be refused at first.
 type traffic struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
-	mu     sync.Mutex
-	rounds int
-	failed []string
+	mu      sync.Mutex
+	rounds  int
+	refused int
+	failed  []string
 }
 
 const trafficClients = 4
@@ -50,15 +51,22 @@ func startTraffic(t *testing.T, c cluster) *traffic {
 	return tr
 }
 
-// round replaces a value through one pod and reads it through another.
+// round replaces a value through one way and reads it through the next.
 func (tr *traffic) round(ctx context.Context, ways []store, client, i int) {
 	key, value := fmt.Sprintf("/traffic/%d/%d", client, i%20), fmt.Sprintf("value %d of client %d", i, client)
-	put, err := ways[i%len(ways)].ask(ctx, "PUT", key, value)
+	to, from := ways[i%len(ways)], ways[(i+1)%len(ways)]
+	put, refused, err := to.askAgain(ctx, "PUT", key, value)
 	if err == nil && put.status != http.StatusCreated && put.status != http.StatusNoContent {
-		err = fmt.Errorf("PUT %s through %s: %d %s", key, ways[i%len(ways)].url, put.status, put.body)
+		err = fmt.Errorf("PUT %s through %s: %d %s", key, to.url, put.status, put.body)
 	}
 	if err == nil {
-		err = expect(ctx, ways[(i+1)%len(ways)], key, value)
+		var got reply
+		var again int
+		got, again, err = from.askAgain(ctx, "GET", key, "")
+		refused += again
+		if err == nil && (got.status != http.StatusOK || got.body != value) {
+			err = fmt.Errorf("GET %s through %s: %d %q, not %q", key, from.url, got.status, got.body, value)
+		}
 	}
 	if ctx.Err() != nil {
 		return
@@ -66,17 +74,10 @@ func (tr *traffic) round(ctx context.Context, ways []store, client, i int) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.rounds++
+	tr.refused += refused
 	if err != nil {
 		tr.failed = append(tr.failed, time.Now().Format(time.TimeOnly)+" "+err.Error())
 	}
-}
-
-func expect(ctx context.Context, s store, key, value string) error {
-	r, err := s.ask(ctx, "GET", key, "")
-	if err == nil && (r.status != http.StatusOK || r.body != value) {
-		err = fmt.Errorf("GET %s through %s: %d %q, not %q", key, s.url, r.status, r.body, value)
-	}
-	return err
 }
 
 // goesOn waits until each client has done a hundred more rounds, without a failure.
@@ -98,6 +99,9 @@ func (tr *traffic) count(t *testing.T) int {
 	if n := len(tr.failed); n > 0 {
 		t.Fatalf("%d of %d rounds failed:\n%s", n, tr.rounds, strings.Join(tr.failed[:min(n, 10)], "\n"))
 	}
+	if tr.refused > 10+tr.rounds/100 {
+		t.Fatalf("%d requests of %d rounds were refused at first", tr.refused, tr.rounds)
+	}
 	return tr.rounds
 }
 
@@ -105,5 +109,5 @@ func (tr *traffic) stop(t *testing.T) {
 	t.Helper()
 	tr.cancel()
 	tr.done.Wait()
-	t.Logf("%d rounds of a write and a read, none failed", tr.count(t))
+	t.Logf("%d rounds of a write and a read, none failed, %d repeated", tr.count(t), tr.refused)
 }
