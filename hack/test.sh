@@ -84,6 +84,7 @@ if [ "$fuzztime" = 0 ]; then leave_out "fuzzing (FUZZTIME=0)"; else fuzz_all; fi
 
 step "tests of the tools"
 go -C hack/tools test ./...
+go -C hack/kube/tools test ./...
 
 # The programs of Kubernetes that tests start: built from source once, which takes some
 # ten minutes on two cores, and kept outside the tree.
