@@ -177,7 +177,7 @@ const maxSecret = 4096
 
 func (w *world) openSecret(data map[string][]byte, ref v1alpha1.SecretReference) {
 	text, ok := data[ref.Key]
-	text = trimLine(text) // as a node does with the file
+	text = uid.TrimLine(text)
 	if !ok {
 		w.halt(conditions.SecretInvalid, "Secret %s has no key %q", ref.Name, ref.Key)
 		return
@@ -196,16 +196,6 @@ func (w *world) openSecret(data map[string][]byte, ref v1alpha1.SecretReference)
 		return
 	}
 	w.secret = secret
-}
-
-func trimLine(b []byte) []byte {
-	if n := len(b); n > 0 && b[n-1] == '\n' {
-		b = b[:n-1]
-		if n := len(b); n > 0 && b[n-1] == '\r' {
-			b = b[:n-1]
-		}
-	}
-	return b
 }
 
 func (r *Reconciler) observeSets(ctx context.Context, w *world) error {

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/uid"
 )
 
 // Config is what a node is told when it starts.
@@ -47,7 +47,7 @@ func readSecret(file string) (secret []byte, isDefault bool, err error) {
 		if err != nil {
 			return nil, false, fmt.Errorf("secret: %w", err)
 		}
-		b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
+		b = uid.TrimLine(b)
 		if len(b) == 0 {
 			return nil, false, fmt.Errorf("secret: %s is empty", file)
 		}

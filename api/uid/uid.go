@@ -4,6 +4,7 @@
 package uid
 
 import (
+	"bytes"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -58,6 +59,12 @@ type Secret struct {
 	peerKey     []byte
 	fingerprint string
 	pool        sync.Pool
+}
+
+// TrimLine takes the line break off the end of a secret's text, one at most: a file made
+// with an editor has one. Nodes and the operator must agree on what the secret is.
+func TrimLine(text []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 }
 
 // NewSecret returns the hasher for a cluster's secret, which may have any length

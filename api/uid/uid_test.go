@@ -94,3 +94,11 @@ func BenchmarkKeySlot(b *testing.B) {
 		s.KeySlot("a key of thirty-two bytes, about")
 	}
 }
+
+func TestTrimLine(t *testing.T) {
+	for in, want := range map[string]string{"": "", "x": "x", "x\n": "x", "x\r\n": "x", "x\r": "x", "x\n\n": "x\n", "\n": "", " x \n": " x "} {
+		if got := string(TrimLine([]byte(in))); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}

@@ -32,7 +32,6 @@ type link struct {
 	cancel context.CancelFunc
 	news   chan struct{} // there is a layout to hand over
 
-	layout *layout.Layout
 	status *peer.Status
 	err    error
 }
@@ -119,10 +118,10 @@ func (l *link) follow(ctx context.Context, conn *peer.Conn) error {
 func (l *link) owes(status *peer.Status) *layout.Layout {
 	l.roster.mu.Lock()
 	defer l.roster.mu.Unlock()
-	if l.layout == nil || status.Epoch >= l.layout.Epoch {
-		return nil
+	if next := l.roster.durable; next != nil && status.Epoch < next.Epoch {
+		return next
 	}
-	return l.layout
+	return nil
 }
 
 // said keeps what the node said and wakes the waiting if it is more than figures.

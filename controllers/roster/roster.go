@@ -77,7 +77,7 @@ func (r *Roster) Watch(targets []Target) {
 			continue
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		l := &link{roster: r, target: t, cancel: cancel, news: make(chan struct{}, 1), layout: r.durable}
+		l := &link{roster: r, target: t, cancel: cancel, news: make(chan struct{}, 1)}
 		r.links[pod] = l
 		r.running.Go(func() { l.run(ctx) })
 	}
@@ -104,7 +104,6 @@ func (r *Roster) Publish(l *layout.Layout) {
 	}
 	r.durable = l
 	for _, link := range r.links {
-		link.layout = l
 		link.nudge()
 	}
 }
