@@ -10,7 +10,7 @@ import (
 // room for incarnations that crashed.
 const maxMembers = 4096
 
-const encodingVersion = 1
+const encodingVersion = 2
 
 // ErrEncoding is returned by Decode for bytes that are not a layout.
 var ErrEncoding = errors.New("not an encoded layout")
@@ -26,6 +26,7 @@ func (l *Layout) Encode() []byte {
 		b = appendText(b, m.Name.Base)
 		b = append(b, m.Name.Range.Lo, m.Name.Range.Hi, byte(m.Phase))
 		b = appendText(b, m.Address)
+		b = appendText(b, m.Home)
 		b = append(b, m.Incarnation[:]...)
 		b = binary.AppendUvarint(b, m.JoinEpoch)
 	}
@@ -39,6 +40,10 @@ func (l *Layout) Encode() []byte {
 		for _, m := range s.Order {
 			b = binary.AppendUvarint(b, uint64(m))
 		}
+	}
+	b = binary.AppendUvarint(b, uint64(len(l.Dead)))
+	for i := range l.Dead {
+		b = append(b, l.Dead[i][:]...)
 	}
 	return b
 }
@@ -63,6 +68,7 @@ func Decode(b []byte) (*Layout, error) {
 		m.Name.Range = Range{d.byte(), d.byte()}
 		m.Phase = Phase(d.byte())
 		m.Address = d.text()
+		m.Home = d.text()
 		d.id(&m.Incarnation)
 		m.JoinEpoch = d.uvarint(1<<63 - 1)
 	}
@@ -75,6 +81,12 @@ func Decode(b []byte) (*Layout, error) {
 		s.Order = make([]uint16, d.count(maxMembers))
 		for j := range s.Order {
 			s.Order[j] = uint16(d.uvarint(maxMembers))
+		}
+	}
+	if n := d.count(maxMembers); n > 0 {
+		l.Dead = make([]ID, n)
+		for i := range l.Dead {
+			d.id(&l.Dead[i])
 		}
 	}
 	if d.failed || len(d.b) != 0 {

@@ -69,6 +69,7 @@ func (p Phase) Acknowledges() bool { return p == Attached || p == Serving || p =
 type Member struct {
 	Name        Name
 	Address     string // of the peer port, host:port
+	Home        string // where the process lives, in the author's words: of one home's processes at most one lives at a time
 	Incarnation ID     // one life of the node's process
 	JoinEpoch   uint64 // the epoch that made this incarnation a member
 	Phase       Phase
@@ -79,7 +80,7 @@ type Segment struct {
 	Lo    uint8    // its first slot; it ends where the next segment begins
 	Order []uint16 // members by their place in Layout.Members; the first serving one is the primary
 	View  uint64   // the epoch in which its acknowledging members or its primary last changed
-	Loss  uint64   // the epoch in which all its copies were lost, 0: never
+	Loss  uint64   // the epoch in which all its copies were given up, 0: never, or all traces of it are gone
 }
 
 // Layout is the whole truth about a cluster's members in one epoch. It is never
@@ -89,6 +90,9 @@ type Layout struct {
 	Epoch    uint64
 	Members  []Member
 	Segments []Segment // sorted by Lo, the first has Lo 0
+	// Dead are incarnations whose processes are proven to have ended: nobody waits for
+	// their leases.
+	Dead []ID
 }
 
 // Names are the members' names, each once, in the members' order.
@@ -131,6 +135,9 @@ func (l *Layout) validateMembers() error {
 	}
 	if len(l.Members) > maxMembers {
 		return fmt.Errorf("%d members, at most %d", len(l.Members), maxMembers)
+	}
+	if len(l.Dead) > maxMembers || slices.Contains(l.Dead, ID{}) {
+		return errors.New("the list of the dead is too long or has an empty incarnation")
 	}
 	seen := make(map[ID]bool, len(l.Members))
 	for i := range l.Members {

@@ -19,6 +19,7 @@ type Status struct {
 	Incarnation layout.ID `json:"incarnation"`
 	Cluster     layout.ID `json:"cluster"`
 	Epoch       uint64    `json:"epoch"` // 0: no layout yet
+	Layout      string    `json:"layout,omitempty"` // the layout's hash, hexadecimal: of one epoch there is one
 	Phase       string    `json:"phase"` // empty: not a member
 	Ready       bool      `json:"ready"`
 	Reason      string    `json:"reason,omitempty"` // why not ready
@@ -30,7 +31,15 @@ type Status struct {
 	MemoryLimit int64     `json:"memoryLimit"`
 	DedupRatio  float64   `json:"dedupRatio"` // bytes that keys refer to per byte stored
 
-	Segments []SegmentStatus `json:"segments,omitempty"` // of the layout, as far as it holds them
+	Lease         string `json:"lease,omitempty"` // "held": reads of all slots that it is the primary of; "lost": not of all; empty: of none
+	SlotsOwned    int    `json:"slotsOwned"`
+	SlotsComplete int    `json:"slotsComplete"` // of which everything is here
+	CopyBytesLeft int64  `json:"copyBytesLeft"` // about, until it is complete
+	// Purged is the epoch up to which its entries refer to no value that was lost.
+	Purged uint64 `json:"purged"`
+
+	Segments []SegmentStatus `json:"segments,omitempty"` // of the layout, as far as it is or will be their owner
+	Peers    []PeerStatus    `json:"peers,omitempty"`    // that it exchanges beats with
 	Members  []MemberStatus  `json:"members,omitempty"`  // not given to the author, who knows them
 }
 
@@ -39,6 +48,17 @@ type SegmentStatus struct {
 	Lo    uint8 `json:"lo"` // the segment's first slot
 	Keys  int64 `json:"keys"`
 	Bytes int64 `json:"bytes"` // of keys and values
+
+	View     uint64 `json:"view"`
+	Active   bool   `json:"active,omitempty"`   // it is the primary of the slots and active
+	Copied   bool   `json:"copied,omitempty"`   // it has copied them once, without being an owner yet
+	Complete bool   `json:"complete,omitempty"` // everything of them is here: it may serve
+}
+
+// PeerStatus is whether a node hears of another one.
+type PeerStatus struct {
+	Incarnation layout.ID `json:"incarnation"`
+	Silent      int64     `json:"silent"` // milliseconds since it last answered or beat
 }
 
 // MemberStatus is what a node knows of a member.

@@ -27,10 +27,29 @@ import (
 type Observation struct {
 	Name        layout.Name
 	Address     string // of its peer port, host:port
+	Home        string // see layout.Member
 	Incarnation layout.ID
 	Cluster     layout.ID // zero: none yet
 	Epoch       uint64    // of the layout it has, 0: none yet
+	Layout      string    // that layout's hash, as in peer.Status; empty: unknown
+	Purged      uint64    // see peer.Status
+	Segments    []peer.SegmentStatus
+	Peers       []peer.PeerStatus
 }
+
+// World is what the author sees.
+type World struct {
+	Seen []Observation
+	// Silent is for how long members have not answered the author. Members that do not
+	// stand here answer, or have not been asked for long enough to say.
+	Silent map[layout.ID]time.Duration
+	// Dead are incarnations whose processes are proven to have ended. Whoever says so has
+	// checked it after the layout was read.
+	Dead []layout.ID
+}
+
+// SuspectAfter is for how long a member must be silent to be suspected.
+const SuspectAfter = 1200 * time.Millisecond
 
 // Next returns the next layout of a cluster with these names, and why, or nil and what
 // stands in the way; nil and "" means that all is as it should be. Neither current,

@@ -15,8 +15,12 @@ const (
 	OpList                           // List → Page; of the slots whose primary is asked
 	OpRefs                           // Refs → Answers; to the primaries of the slots asked about
 	OpHints                          // UIDs → nothing; from a primary to owners of the uids' slots
-	OpBeat                           // Beat → Pulse; from a primary to its backups
+	OpBeat                           // Beat → Pulse; from a primary to its backups, who grant it a lease by answering
 	OpSuspect                        // a uid whose copy was found corrupt → nothing; to the owner it came from
+	OpGather                         // Gather → Gathered; from a waking primary to the slots' other owners
+	OpEntries                        // Entries → EntryPage; to the active primary of the slot
+	OpUIDs                           // UIDsAfter → UIDPage; to a serving owner of the slot
+	OpFetch                          // UIDs → a body of Fetched values; to a serving owner of the uids' slots
 )
 
 // The nodes' outcomes, besides those of the connection.
@@ -27,6 +31,7 @@ const (
 	CodeUnknown                             // the write was ordered; whether it is everywhere is unknown
 	CodeTicket                              // the ticket is too old or another incarnation's; nothing was done
 	CodeGone                                // the owner has no such value
+	CodeNotReady                            // not executed: it will be different in a moment, without a newer layout
 )
 
 // MaxInline is the largest value in bytes that travels in a frame. Larger ones are

@@ -71,6 +71,7 @@ type Write struct {
 	Expires     int64
 	Cond        kv.Conditions
 	Ticket      Ticket
+	Placed      uint64 // the epoch by whose owners the value was placed
 	ID          uint64 // names the operation among all of the node that asks
 }
 
@@ -88,6 +89,7 @@ func (m *Write) Append(b []byte) []byte {
 	b = binary.AppendVarint(b, m.Cond.UnmodifiedSince)
 	b = append(b, m.Ticket.Incarnation[:]...)
 	b = binary.AppendUvarint(b, m.Ticket.Clock)
+	b = binary.AppendUvarint(b, m.Placed)
 	return binary.AppendUvarint(b, m.ID)
 }
 
@@ -106,6 +108,7 @@ func ParseWrite(b []byte) (m Write, err error) {
 	m.Cond.UnmodifiedSince = r.varint()
 	copy(m.Ticket.Incarnation[:], r.take(len(m.Ticket.Incarnation)))
 	m.Ticket.Clock = r.uvarint()
+	m.Placed = r.uvarint()
 	m.ID = r.uvarint()
 	if m.Key == "" {
 		r.failed = true
