@@ -156,7 +156,7 @@ func (w *world) planLayout(p *plan) {
 	if w.stop != nil && w.record.Layout == nil {
 		return
 	}
-	p.next, p.step = placement.Next(w.id, w.record.Layout, w.names, w.observations())
+	p.next, p.step = placement.Next(w.id, w.record.Layout, w.names, placement.World{Seen: w.observations()})
 }
 
 // observations are the processes that answer, in the order of their names. One that is

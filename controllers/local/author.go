@@ -178,7 +178,7 @@ func (a *author) plan() {
 			})
 		}
 	}
-	next, why := placement.Next(a.cluster, a.current, a.cfg.Names, seen)
+	next, why := placement.Next(a.cluster, a.current, a.cfg.Names, placement.World{Seen: seen})
 	if next == nil {
 		if a.ready && why != "" && why != a.puzzled {
 			a.out.note("no step: %s", why)

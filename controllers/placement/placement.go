@@ -19,8 +19,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
 )
 
 // Observation is a node that answers, and what it says of itself.
@@ -58,7 +60,8 @@ const SuspectAfter = 1200 * time.Millisecond
 //
 // Two live processes under one name are left alone until one of them has gone: which
 // of the two is the later one cannot be seen.
-func Next(cluster layout.ID, current *layout.Layout, names []layout.Name, seen []Observation) (*layout.Layout, string) {
+func Next(cluster layout.ID, current *layout.Layout, names []layout.Name, w World) (*layout.Layout, string) {
+	seen := w.Seen
 	if current != nil && current.Cluster != cluster {
 		return nil, fmt.Sprintf("the layout is of cluster %s, not of %s", current.Cluster, cluster)
 	}

@@ -132,7 +132,7 @@ func TestTranscripts(t *testing.T) {
 				if line[0] != '>' {
 					continue
 				}
-				next, why := Next(cluster, current, names(t, c.nodes), sightings(t, line[1:]))
+				next, why := Next(cluster, current, names(t, c.nodes), World{Seen: sightings(t, line[1:])})
 				out.WriteString(line + tell(next, why))
 				if next != nil {
 					current = next
@@ -147,15 +147,15 @@ func TestTranscripts(t *testing.T) {
 
 // A name that the layout does not have is not a step of today.
 func TestNoGrowth(t *testing.T) {
-	one, _ := Next(cluster, nil, names(t, "a-0-255"), sightings(t, "a-0-255=1"))
-	next, why := Next(cluster, one, names(t, "a-0-255 b-0-255"), sightings(t, "a-0-255=1/1 b-0-255=2"))
+	one, _ := Next(cluster, nil, names(t, "a-0-255"), World{Seen: sightings(t, "a-0-255=1")})
+	next, why := Next(cluster, one, names(t, "a-0-255 b-0-255"), World{Seen: sightings(t, "a-0-255=1/1 b-0-255=2")})
 	if next != nil || why != "b-0-255 is new: a cluster cannot grow yet" {
 		t.Errorf("%v, %q", next, why)
 	}
-	if next, why = Next(layout.ID{0xd}, one, names(t, "a-0-255"), nil); next != nil || !strings.Contains(why, "not of") {
+	if next, why = Next(layout.ID{0xd}, one, names(t, "a-0-255"), World{}); next != nil || !strings.Contains(why, "not of") {
 		t.Errorf("another cluster's layout: %v, %q", next, why)
 	}
-	if next, why = Next(cluster, nil, nil, nil); next != nil || !strings.Contains(why, "no members") {
+	if next, why = Next(cluster, nil, nil, World{}); next != nil || !strings.Contains(why, "no members") {
 		t.Errorf("no names: %v, %q", next, why)
 	}
 }
@@ -182,13 +182,13 @@ func TestSteps(t *testing.T) {
 				}
 			}
 			seen := look(t, all, alive, current)
-			next, why := Next(cluster, current, all, seen)
+			next, why := Next(cluster, current, all, World{Seen: seen})
 			checkStep(t, current, next, why)
 			checkOrder(t, current, next, why, all, seen)
 			if next != nil {
 				current = next
 			}
-			if again, why := Next(cluster, current, all, seen); again != nil {
+			if again, why := Next(cluster, current, all, World{Seen: seen}); again != nil {
 				t.Fatalf("the same sight leads to a second step: %s", why)
 			}
 		}
@@ -260,7 +260,7 @@ func checkOrder(t *rapid.T, current, next *layout.Layout, why string, all []layo
 	shuffled := slices.Clone(seen)
 	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "shuffle"), 0))
 	r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-	again, whyAgain := Next(cluster, current, all, shuffled)
+	again, whyAgain := Next(cluster, current, all, World{Seen: shuffled})
 	if d := cmp.Diff(next, again); d != "" || why != whyAgain {
 		t.Fatalf("another order of what is seen gives %q and\n%s", whyAgain, d)
 	}
