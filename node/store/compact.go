@@ -68,6 +68,8 @@ func (s *Store) compact() int {
 	if s.mem.Evacuate() == 0 {
 		return 0
 	}
+	s.moves.begin()
+	defer s.moves.end()
 	for slot := range slots {
 		s.compactEntries(uint8(slot))
 		s.compactValues(uint8(slot))

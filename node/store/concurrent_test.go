@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -129,6 +130,12 @@ func (c *crowd) entry(r *rand.Rand) {
 		ContentType: string(make([]byte, r.IntN(100))), Deleted: r.IntN(5) == 0,
 	})
 	c.s.Forget(slot, key, v)
+	if r.IntN(20) == 0 {
+		c.s.Remove(slot, key, v)
+	}
+	if r.IntN(200) == 0 {
+		c.s.Clear(slot)
+	}
 	if e, ok := c.s.Entry(slot, key); ok && e.Key != key {
 		c.t.Errorf("asked for %q, got %q", key, e.Key)
 	}
@@ -137,14 +144,28 @@ func (c *crowd) entry(r *rand.Rand) {
 func (c *crowd) look(r *rand.Rand) {
 	c.s.Refers(c.uids[r.IntN(len(c.uids))], nil)
 	c.s.UIDs(uint8(r.IntN(256)), uid.UID{}, 100)
-	last := ""
-	c.s.List(nil, "key", "", r.IntN(100), func(e *kv.Entry) bool {
-		if e.Key <= last {
-			c.t.Errorf("%q comes after %q", e.Key, last)
+	for _, v := range c.s.Values(uint8(r.IntN(256)), uid.UID{}, 100) {
+		if i := slices.Index(c.uids, v.UID); v.Size != int64(len(c.bodies[i])) {
+			c.t.Errorf("value %d has %d bytes", i, v.Size)
 		}
-		last = e.Key
-		return true
-	})
+	}
+	var at Place
+	for refs := make([]Reference, 1); len(refs) > 0; {
+		refs, at = c.s.Referring(c.uids[r.IntN(len(c.uids))].Slot(), at, 3)
+	}
+	for _, list := range []func(func(*kv.Entry) bool){
+		func(yield func(*kv.Entry) bool) { c.s.List(nil, "key", "", r.IntN(100), yield) },
+		func(yield func(*kv.Entry) bool) { c.s.Entries(uint8(r.IntN(5)), "", yield) },
+	} {
+		last := ""
+		list(func(e *kv.Entry) bool {
+			if e.Key <= last {
+				c.t.Errorf("%q comes after %q", e.Key, last)
+			}
+			last = e.Key
+			return true
+		})
+	}
 }
 
 // TestFreedOnce: whoever lets go last, the index or one of many readers, frees.

@@ -74,6 +74,16 @@ func (s *Store) forgetCell(es *entrySlot, slot uint8, e *kv.Entry, ref arena.Ref
 // Forget removes a key's tombstone if it is still that of version v, and tells
 // whether it did.
 func (s *Store) Forget(slot uint8, key string, v kv.Version) bool {
+	return s.removeEntry(slot, key, func(c entryCell) bool { return c.deleted() && c.version() == v })
+}
+
+// Remove removes a key's entry, a tombstone or not, if it is still that of version v,
+// and tells whether it did.
+func (s *Store) Remove(slot uint8, key string, v kv.Version) bool {
+	return s.removeEntry(slot, key, func(c entryCell) bool { return c.version() == v })
+}
+
+func (s *Store) removeEntry(slot uint8, key string, when func(entryCell) bool) bool {
 	es := &s.entries[slot]
 	es.mu.Lock()
 	defer es.mu.Unlock()
@@ -82,13 +92,48 @@ func (s *Store) Forget(slot uint8, key string, v kv.Version) bool {
 		return false
 	}
 	it, _ := es.index.at(s.mem, &at)
-	e := entryCell(s.mem.Cell(it.ref())).entry(key, "")
-	if !e.Deleted || e.Version != v {
+	if !when(entryCell(s.mem.Cell(it.ref()))) {
 		return false
 	}
+	s.removeAt(es, slot, at)
+	return true
+}
+
+// removeAt removes the entry at a place that has one.
+func (s *Store) removeAt(es *entrySlot, slot uint8, at place) {
+	it, _ := es.index.at(s.mem, &at)
+	e := entryCell(s.mem.Cell(it.ref())).entry("", "")
 	es.index.remove(s.mem, at)
 	s.forgetCell(es, slot, &e, it.ref())
-	return true
+}
+
+// clearBatch is how many entries Clear removes with the slot locked.
+const clearBatch = 256
+
+// Clear removes all entries of a slot, tombstones too, and returns how many these were.
+// Nobody may apply entries to it meanwhile, or some of them may stay. The slot is locked
+// for some of them at a time.
+func (s *Store) Clear(slot uint8) (removed int) {
+	for {
+		n := s.clearSome(slot)
+		removed += n
+		if n < clearBatch {
+			return removed
+		}
+	}
+}
+
+// clearSome removes entries from the end of a slot, where nothing has to be moved up.
+func (s *Store) clearSome(slot uint8) (removed int) {
+	es := &s.entries[slot]
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	for removed < clearBatch && es.index.count > 0 {
+		last := len(es.index.leaves) - 1
+		s.removeAt(es, slot, place{last, es.index.leaves[last].n - 1})
+		removed++
+	}
+	return removed
 }
 
 func (es *entrySlot) place(a *arena.Arena, key string) (place, bool) {

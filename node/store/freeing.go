@@ -54,29 +54,7 @@ func (s *Store) Free(u uid.UID, generation uint32) bool {
 // UIDs returns up to limit uids of a slot that are greater than after, sorted. The zero
 // UID is before all.
 func (s *Store) UIDs(slot uint8, after uid.UID, limit int) []uid.UID {
-	vs := &s.values[slot]
-	vs.mu.RLock()
-	defer vs.mu.RUnlock()
-	at := place{}
-	if after.Slot() > slot {
-		return nil
-	}
-	if after.Slot() == slot {
-		var found bool
-		if at, found = vs.place(s.mem, &after); found {
-			at.i++
-		}
-	}
-	out := make([]uid.UID, 0, min(limit, vs.index.count))
-	for len(out) < limit {
-		it, ok := vs.index.at(s.mem, &at)
-		if !ok {
-			break
-		}
-		out = append(out, *head(s.mem.Cell(it.ref())).uid())
-		at.i++
-	}
-	return out
+	return valuesAfter(s, slot, after, limit, func(h head) uid.UID { return *h.uid() })
 }
 
 // Refers finds an entry that refers to the value, of a slot for which in holds; nil

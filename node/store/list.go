@@ -64,15 +64,30 @@ func (s *Store) cursors(in *[slots]bool, prefix, after string, limit int) cursor
 	return merge
 }
 
+// Entries calls yield for each entry of a slot whose key is greater than after, in the
+// order of the keys' bytes, until yield returns false. Tombstones come too. Otherwise it
+// is as List.
+func (s *Store) Entries(slot uint8, after string, yield func(*kv.Entry) bool) {
+	c := cursor{slot: slot, from: after, tombstones: true}
+	for c.fill(s, batchWalk); len(c.batch) > 0; c.fill(s, batchWalk) {
+		for i := range c.batch {
+			if !yield(&c.batch[i]) {
+				return
+			}
+		}
+	}
+}
+
 // cursor walks the keys of one slot. It remembers a key and no place, as places change.
 type cursor struct {
-	slot      uint8
-	prefix    string
-	from      string // where to go on
-	including bool   // from itself comes as well
-	done      bool
-	batch     []kv.Entry
-	i         int // of batch
+	slot       uint8
+	prefix     string
+	from       string // where to go on
+	including  bool   // from itself comes as well
+	tombstones bool   // they come as well
+	done       bool
+	batch      []kv.Entry
+	i          int // of batch
 }
 
 // fill reads the next entries; if it has none afterwards there are none.
@@ -106,7 +121,7 @@ func (c *cursor) walk(s *Store, n int) {
 			return
 		}
 		c.from, c.including = key, false
-		if !cell.deleted() {
+		if c.tombstones || !cell.deleted() {
 			c.batch = append(c.batch, cell.entry(key, ""))
 			bytes += len(key)
 		}

@@ -67,6 +67,7 @@ type Store struct {
 	refs    [slots]refShard
 
 	compaction compaction
+	moves      moves
 }
 
 // entrySlot is the entries of the keys of one slot, sorted by key.
