@@ -172,7 +172,9 @@ func (w *world) observations() []placement.Observation {
 			continue
 		}
 		seen = append(seen, placement.Observation{
-			Name: s.Name, Address: s.Address(), Incarnation: s.Status.Incarnation, Cluster: s.Status.Cluster, Epoch: s.Status.Epoch,
+			Name: s.Name, Address: s.Address(), Home: s.Pod,
+			Incarnation: s.Status.Incarnation, Cluster: s.Status.Cluster, Epoch: s.Status.Epoch, Layout: s.Status.Layout,
+			Purged: s.Status.Purged, Segments: s.Status.Segments, Peers: s.Status.Peers,
 		})
 	}
 	return seen

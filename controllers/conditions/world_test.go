@@ -277,7 +277,7 @@ func (w *world) reconcile() (*Facts, []Event) {
 		f.Nodes = append(f.Nodes, n)
 	}
 	if !w.stuck && (w.layout != nil || w.stop == nil) {
-		next, step := placement.Next(clusterID, w.layout, w.names, seen)
+		next, step := placement.Next(clusterID, w.layout, w.names, placement.World{Seen: seen})
 		if f.Step = step; next != nil {
 			w.layout, f.Stepped = next, true
 		}
