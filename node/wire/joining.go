@@ -10,6 +10,7 @@ import (
 
 // Unsettled is an operation of which an owner does not know that every owner has it.
 type Unsettled struct {
+	Slot   uint8
 	Entry  kv.Entry
 	Origin layout.ID // the node that asked for it, and
 	ID     uint64    // its name for it
@@ -45,6 +46,7 @@ func (m *Gathered) Append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(m.Ops)))
 	for i := range m.Ops {
 		o := &m.Ops[i]
+		b = append(b, o.Slot)
 		b = append(b, o.Origin[:]...)
 		b = binary.AppendUvarint(b, o.ID)
 		b = appendEntry(b, &o.Entry)
@@ -60,6 +62,7 @@ func ParseGathered(b []byte) (m Gathered, err error) {
 		m.Ops = make([]Unsettled, n)
 		for i := range m.Ops {
 			o := &m.Ops[i]
+			o.Slot = r.byte()
 			copy(o.Origin[:], r.take(len(o.Origin)))
 			o.ID = r.uvarint()
 			o.Entry = r.entry()
@@ -143,12 +146,14 @@ type ValueInfo struct {
 
 // UIDPage is the reply to a UIDsAfter.
 type UIDPage struct {
+	Bytes  int64 // of all values of the slot
 	Values []ValueInfo
 	More   bool
 }
 
 // Append writes the message.
 func (m *UIDPage) Append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(m.Bytes))
 	b = appendBool(b, m.More)
 	b = binary.AppendUvarint(b, uint64(len(m.Values)))
 	for i := range m.Values {
@@ -163,7 +168,7 @@ func (m *UIDPage) Append(b []byte) []byte {
 // ParseUIDPage reads a UIDPage.
 func ParseUIDPage(b []byte) (m UIDPage, err error) {
 	r := reader{b: b}
-	m.More = r.bool()
+	m.Bytes, m.More = r.size(), r.bool()
 	if n := r.count(uid.Size + 2); n > 0 {
 		m.Values = make([]ValueInfo, n)
 		for i := range m.Values {
@@ -172,3 +177,16 @@ func ParseUIDPage(b []byte) (m UIDPage, err error) {
 	}
 	return m, r.end()
 }
+
+// The values that an OpFetch asks for come as one body: for each, in the order asked for,
+// its length as 8 bytes, big-endian, and its bytes; of one that is not there, FetchGone
+// alone.
+const (
+	FetchHeader = 8
+	FetchGone   = ^uint64(0)
+
+	// MaxFetch is how many bytes the values have together that may be asked for at once,
+	// unless it is one alone; MaxFetchValues is how many they may be.
+	MaxFetch       = 4 << 20
+	MaxFetchValues = 8 << 10
+)
