@@ -1,46 +1,55 @@
 package replica
 
 import (
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
+	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
 )
 
 // Refers answers for each value whether an entry refers to it: of one slot, or of all
-// slots whose active primary this node is. Operations under way count, with the value
-// they bring and the value they replace (F27). kv.ErrUnavailable if a slot's active
-// primary is another, or none yet: only it can say no.
-func (r *Replica) Refers(refs []wire.Ref) (wire.Answers, error) {
+// slots whose active primary this node is, to somebody with the layout of that epoch.
+// Operations under way count, with the value they bring and the value they replace (F27).
+// kv.ErrUnavailable if a slot's active primary is another, or none yet, or has lost its
+// leases: only it can say no.
+func (m *Machine) Refers(refs []wire.Ref, epoch uint64, clock func() time.Duration) (wire.Answers, error) {
 	answers := wire.Answers{Slots: make([]int, len(refs))}
-	mine, err := r.Active()
+	r, err := m.Read(epoch)
 	if err != nil {
 		return wire.Answers{}, err
 	}
+	mine := r.Slots()
 	for i, ref := range refs {
 		in := mine
 		if ref.Slot != wire.AnySlot {
-			if !mine[ref.Slot] {
-				return wire.Answers{}, kv.Unavailable("slot %d is not active here", ref.Slot)
+			if !r.Has(uint8(ref.Slot)) {
+				return wire.Answers{}, kv.Refuse(kv.Moved, "slot %d is not active here", ref.Slot)
 			}
-			in = &[256]bool{}
+			in = &[layout.Slots]bool{}
 			in[ref.Slot] = true
 		}
 		// Pending first: an operation that ends in between is found in the store then.
-		n, ok := r.busy.find(ref)
+		n, ok := m.busy.find(ref)
 		if !ok {
-			n, ok = r.opt.Entries.Refers(ref.UID, in)
+			n, ok = m.opt.Entries.Refers(ref.UID, in)
 		}
 		answers.Slots[i] = wire.AnySlot
 		if ok {
 			answers.Slots[i] = int(n)
 		}
 	}
+	if err := r.Holds(clock()); err != nil {
+		return wire.Answers{}, err
+	}
 	return answers, nil
 }
 
-// pendingRefs are the values that operations under way bring.
+// pendingRefs are the values that operations bring which have not ended.
 type pendingRefs struct {
 	mu   sync.Mutex
 	refs map[pendingRef]int
@@ -52,6 +61,9 @@ type pendingRef struct {
 }
 
 func (p *pendingRefs) add(u uid.UID, slot uint8, n int) {
+	if u == (uid.UID{}) {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.refs == nil {
@@ -73,10 +85,22 @@ func (p *pendingRefs) find(ref wire.Ref) (slot uint8, ok bool) {
 		_, ok = p.refs[pendingRef{ref.UID, uint8(ref.Slot)}]
 		return uint8(ref.Slot), ok
 	}
-	for k := range p.refs {
+	for _, k := range slices.SortedFunc(maps.Keys(p.refs), func(a, b pendingRef) int { return int(a.slot) - int(b.slot) }) {
 		if k.uid == ref.UID {
 			return k.slot, true
 		}
 	}
 	return 0, false
+}
+
+// of tells whether an operation brings a value of the slot.
+func (p *pendingRefs) of(slot uint8) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k := range p.refs {
+		if k.uid.Slot() == slot {
+			return true
+		}
+	}
+	return false
 }

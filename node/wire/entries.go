@@ -266,3 +266,8 @@ func ParsePage(b []byte) (m Page, err error) {
 
 // EntrySize is about what an entry takes in a Page, in bytes.
 func EntrySize(e *kv.Entry) int { return len(e.Key) + len(e.ContentType) + 80 }
+
+// Conditional tells whether the outcome of the write depends on the key's entry.
+func (m *Write) Conditional() bool {
+	return m.Delete || m.Cond.Match.Given || m.Cond.NoMatch.Given || m.Cond.HasUnmodified
+}
