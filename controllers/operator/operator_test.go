@@ -157,7 +157,7 @@ func TestTemplateChange(t *testing.T) {
 	s.says("snow", "Progressing", metav1.ConditionFalse, "TemplatePending")
 	s.serving("snow")
 	for i, name := range ring {
-		if n := s.kubelet.Node(name); n == nil || n.Incarnation != before.Members[i].Incarnation {
+		if n := s.kubelet.Node(name); n == nil || n.Incarnation() != before.Members[i].Incarnation {
 			t.Errorf("%s was restarted", name)
 		}
 	}
@@ -455,7 +455,7 @@ func TestLostLayoutAndMore(t *testing.T) {
 				t.Errorf("sets %v, want %v", got, want)
 			}
 			for i, name := range ring {
-				if n := s.kubelet.Node(name); n == nil || n.Incarnation != members[i].Incarnation || slices.Max(n.Given()) != 1 {
+				if n := s.kubelet.Node(name); n == nil || n.Incarnation() != members[i].Incarnation || slices.Max(n.Given()) != 1 {
 					t.Errorf("%s was restarted or given another layout", name)
 				}
 			}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"syscall"
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
@@ -14,26 +11,21 @@ import (
 )
 
 const (
-	// A node that is not ready is asked often for a while, as somebody waits for it.
-	pollStarting = 200 * time.Millisecond
-	starting     = 30 * time.Second
-	// One that serves is asked so that its figures are fresh, and because the end of a
-	// machine, other than that of a process, closes no connection.
-	pollServing = 2 * time.Second
-
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 3 * time.Second
 )
 
-// link is the way to one pod. Its fields below the line belong to the roster's mutex.
+// link is the way to one pod. What stands below the line belongs to the roster's mutex.
 type link struct {
 	roster *Roster
 	target Target
 	cancel context.CancelFunc
-	news   chan struct{} // there is a layout to hand over
+	news   chan struct{} // the node is to be asked at once
 
-	status *peer.Status
-	err    error
+	conn    *peer.Conn // nil: there is none
+	status  *peer.Status
+	changed time.Time // when it last said something else
+	err     error
 }
 
 func (l *link) nudge() {
@@ -50,7 +42,9 @@ func (l *link) run(ctx context.Context) {
 		conn, err := l.dial(ctx)
 		if err == nil {
 			began := time.Now()
+			l.use(conn)
 			err = l.follow(ctx, conn)
+			l.use(nil)
 			conn.Close()
 			if time.Since(began) > maxBackoff {
 				backoff = minBackoff
@@ -81,27 +75,25 @@ func (l *link) dial(ctx context.Context) (*peer.Conn, error) {
 	return conn, nil
 }
 
-// follow asks the node how it is, again and again, and gives it layouts. It returns
-// when the connection is of no more use.
+func (l *link) use(conn *peer.Conn) {
+	l.roster.mu.Lock()
+	defer l.roster.mu.Unlock()
+	l.conn = conn
+}
+
+// follow asks the node how it is, again and again, has a word from it in between, and
+// gives it layouts. It returns when the connection is of no more use.
 func (l *link) follow(ctx context.Context, conn *peer.Conn) error {
-	changed := time.Now()
+	due := time.Now()
 	for {
-		status, err := peer.FetchStatus(ctx, conn)
+		var err error
+		if now := time.Now(); now.Before(due) {
+			err = ping(ctx, conn)
+		} else if err = l.refresh(ctx, conn); err == nil {
+			due = now.Add(l.pace(now))
+		}
 		if err != nil {
 			return err
-		}
-		if next := l.owes(&status); next != nil {
-			epoch, err := peer.PushLayout(ctx, conn, next)
-			if err != nil {
-				return err
-			}
-			status.Cluster, status.Epoch = next.Cluster, epoch
-			changed = time.Now()
-		}
-		l.said(&status)
-		pause := pollServing
-		if !status.Ready && time.Since(changed) < starting {
-			pause = pollStarting
 		}
 		select {
 		case <-ctx.Done():
@@ -109,9 +101,39 @@ func (l *link) follow(ctx context.Context, conn *peer.Conn) error {
 		case <-conn.Done():
 			return conn.Err()
 		case <-l.news:
-		case <-time.After(pause):
+			due = time.Now()
+		case <-time.After(min(time.Until(due), pingEvery)):
 		}
 	}
+}
+
+// ping asks for a word. None in time is no error: the connection gives up by itself, and
+// an answer that is late is one all the same.
+func ping(ctx context.Context, conn *peer.Conn) error {
+	_, err := conn.Call(ctx, pingTimeout, peer.OpPing, 0, nil, nil)
+	if errors.Is(err, peer.ErrTimeout) {
+		return nil
+	}
+	return err
+}
+
+// refresh asks how the node is, and hands it the newest layout if it has an older one.
+func (l *link) refresh(ctx context.Context, conn *peer.Conn) error {
+	status, err := peer.FetchStatus(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if next := l.owes(&status); next != nil {
+		if _, err := peer.PushLayout(ctx, conn, next); err != nil {
+			return err
+		}
+		// What it makes of it is more than its epoch.
+		if status, err = peer.FetchStatus(ctx, conn); err != nil {
+			return err
+		}
+	}
+	l.said(&status)
+	return nil
 }
 
 // owes returns the layout that the node should hear of, nil if it has it.
@@ -128,10 +150,13 @@ func (l *link) owes(status *peer.Status) *layout.Layout {
 func (l *link) said(status *peer.Status) {
 	l.roster.mu.Lock()
 	before := l.status
+	news := isNews(before, status)
+	if news || before.CopyBytesLeft != status.CopyBytesLeft || before.SlotsComplete != status.SlotsComplete {
+		l.changed = time.Now()
+	}
 	l.status, l.err = status, nil
 	l.roster.mu.Unlock()
-	if before == nil || before.Incarnation != status.Incarnation || before.Cluster != status.Cluster ||
-		before.Epoch != status.Epoch || before.Phase != status.Phase || before.Ready != status.Ready || before.Reason != status.Reason {
+	if news {
 		l.roster.wake()
 	}
 }
@@ -149,36 +174,25 @@ func (l *link) lost(err error) {
 	}
 }
 
-// ErrSecret: the process does not have the cluster's secret.
-var ErrSecret = errors.New("its secret is not the cluster's")
-
-// strangerError: another node answers at the address.
-type strangerError struct{ text string }
-
-func (e *strangerError) Error() string { return e.text }
-
-// plain says in the same few words, however often it happens, why a node does not
-// answer: port numbers of failed connections would make each a news of its own.
-func plain(err error) error {
-	var stranger *strangerError
-	var timeout net.Error
+// sight is what is known of the target. One that has been silent for too long does not
+// count as answering any more, though its connection is still there: what it said last is
+// of the past.
+func (l *link) sight() Sight {
+	s := Sight{Target: l.target, Status: l.status, Err: l.err}
 	switch {
-	case errors.As(err, &stranger):
-		return stranger
-	case errors.Is(err, peer.ErrSecret):
-		return ErrSecret
-	case errors.Is(err, peer.ErrCluster):
-		return errors.New("it belongs to another cluster")
-	case errors.Is(err, peer.ErrProtocol):
-		return errors.New("it does not speak this version's peer protocol")
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return errors.New("connection refused")
-	case errors.Is(err, peer.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return errors.New("no answer in time")
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return errors.New("no route to it")
-	case errors.Is(err, peer.ErrNotSent), errors.Is(err, peer.ErrBroken), errors.Is(err, io.EOF):
-		return errors.New("the connection broke")
+	case l.status == nil:
+	case l.roster.silence.suspect[l.status.Incarnation]:
+		s.Status, s.Err = nil, errSilent
+	default:
+		s.Answering = l.roster.silence.answering(l.status.Incarnation)
 	}
-	return err
+	return s
+}
+
+// speaker is who answers on the connection.
+func (l *link) speaker() layout.ID {
+	if l.status != nil {
+		return l.status.Incarnation
+	}
+	return l.conn.Remote().Incarnation
 }

@@ -6,9 +6,11 @@ package roster
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
@@ -30,6 +32,8 @@ type Sight struct {
 	Target
 	Status *peer.Status // what its process said last; nil: it does not answer. Not to be changed
 	Err    error        // why it does not answer; nil also while nobody has tried yet
+	// Answering is for how long it has answered without a gap of placement.SuspectAfter.
+	Answering time.Duration
 }
 
 // Roster is that of one cluster.
@@ -37,11 +41,15 @@ type Roster struct {
 	dialer *peer.Dialer
 	wake   func()
 
-	mu      sync.Mutex
-	links   map[string]*link // by the pod's UID
-	durable *layout.Layout   // the newest that nodes may hear of; nil: none
-	stopped bool
-	running sync.WaitGroup
+	mu         sync.Mutex
+	links      map[string]*link      // by the pod's UID
+	durable    *layout.Layout        // the newest that nodes may hear of; nil: none
+	primaries  map[layout.ID][]uint8 // of durable
+	silence    *silence
+	hurryUntil time.Time
+	stopped    bool
+	end        context.CancelFunc
+	running    sync.WaitGroup
 }
 
 // New returns the roster of a cluster. The key is the one that its secret gives
@@ -49,9 +57,57 @@ type Roster struct {
 // something else than before; it must not block.
 func New(cluster layout.ID, key []byte, wake func()) *Roster {
 	self := peer.Hello{Cluster: cluster, Name: "operator"}
-	return &Roster{
+	ctx, end := context.WithCancel(context.Background())
+	r := &Roster{
 		dialer: &peer.Dialer{Key: key, Self: func() peer.Hello { return self }},
-		wake:   wake, links: make(map[string]*link),
+		wake:   wake, links: make(map[string]*link), silence: newSilence(), end: end,
+	}
+	r.running.Go(func() { r.listen(ctx) })
+	return r
+}
+
+// listen looks who answers, until ctx ends.
+func (r *Roster) listen(ctx context.Context) {
+	t := time.NewTicker(tickEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			r.tick(time.Now())
+		}
+	}
+}
+
+// tick finds out who answered since the last one. If somebody fell silent, what the
+// others say of it matters at once.
+func (r *Roster) tick(now time.Time) {
+	r.mu.Lock()
+	r.silence.tick(now)
+	for _, l := range r.links {
+		if l.conn == nil {
+			continue
+		}
+		if _, age := l.conn.Clock(); age < keepStrangers {
+			r.silence.answered(l.speaker(), age)
+		}
+	}
+	turned := r.silence.judge()
+	if turned {
+		r.hasten(now)
+	}
+	r.mu.Unlock()
+	if turned {
+		r.wake()
+	}
+}
+
+// hasten has all nodes asked at once, and often for a while.
+func (r *Roster) hasten(now time.Time) {
+	r.hurryUntil = now.Add(hurry)
+	for _, l := range r.links {
+		l.nudge()
 	}
 }
 
@@ -89,9 +145,35 @@ func (r *Roster) Look() []Sight {
 	defer r.mu.Unlock()
 	sights := make([]Sight, 0, len(r.links))
 	for _, l := range r.links {
-		sights = append(sights, Sight{Target: l.target, Status: l.status, Err: l.err})
+		sights = append(sights, l.sight())
 	}
 	return sights
+}
+
+// Silent tells which members of the published layout have not answered for more than a
+// moment, and for how long. One whose pod is not watched any more is silent since it was
+// last heard of, one that was never heard of since it became a member of what is published.
+func (r *Roster) Silent() map[layout.ID]time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.silence.silent()
+}
+
+// errNotConnected: there is nobody to ask.
+var errNotConnected = errors.New("not connected")
+
+// Ask asks the process in a pod how it is, now: whoever answers lives.
+func (r *Roster) Ask(ctx context.Context, pod string) (peer.Status, error) {
+	r.mu.Lock()
+	var conn *peer.Conn
+	if l := r.links[pod]; l != nil {
+		conn = l.conn
+	}
+	r.mu.Unlock()
+	if conn == nil {
+		return peer.Status{}, errNotConnected
+	}
+	return peer.FetchStatus(ctx, conn)
 }
 
 // Publish hands a layout to all nodes that do not have it, now and later. It must be
@@ -102,16 +184,16 @@ func (r *Roster) Publish(l *layout.Layout) {
 	if l == nil || r.durable != nil && r.durable.Epoch >= l.Epoch {
 		return
 	}
-	r.durable = l
-	for _, link := range r.links {
-		link.nudge()
-	}
+	r.durable, r.primaries = l, primaries(l)
+	r.silence.track(l)
+	r.hasten(time.Now())
 }
 
 // Stop closes all connections and returns when nothing runs any more.
 func (r *Roster) Stop() {
 	r.mu.Lock()
 	r.stopped = true
+	r.end()
 	for _, l := range r.links {
 		l.cancel()
 	}

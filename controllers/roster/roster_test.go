@@ -93,7 +93,7 @@ func first(t *testing.T, nodes []*fakenode.Node) *layout.Layout {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.Members = append(l.Members, layout.Member{Name: name, Address: n.Address, Incarnation: n.Incarnation, JoinEpoch: 1, Phase: layout.Serving})
+		l.Members = append(l.Members, layout.Member{Name: name, Address: n.Address, Incarnation: n.Incarnation(), JoinEpoch: 1, Phase: layout.Serving})
 	}
 	l.Segments = layout.SegmentsOf(l.Members, 1)
 	return l
@@ -123,7 +123,7 @@ func TestLayoutsReachAllNodes(t *testing.T) {
 	r.Watch(targets[:2])
 	for _, n := range nodes[:2] {
 		s := r.sight(t, n.Name, "there", answers)
-		if s.Status.Incarnation != n.Incarnation || s.Status.Epoch != 0 {
+		if s.Status.Incarnation != n.Incarnation() || s.Status.Epoch != 0 {
 			t.Errorf("%+v", s.Status)
 		}
 	}
@@ -132,12 +132,15 @@ func TestLayoutsReachAllNodes(t *testing.T) {
 	}
 	one := first(t, nodes)
 	r.Publish(one)
-	serves := func(s Sight) bool { return s.Status != nil && s.Status.Ready && s.Status.Epoch == 1 }
+	has := func(s Sight) bool { return s.Status != nil && s.Status.Epoch == 1 }
 	for _, n := range nodes[:2] {
-		r.sight(t, n.Name, "ready", serves)
+		r.sight(t, n.Name, "in epoch 1", has)
 	}
 	r.Watch(targets)
-	r.sight(t, nodes[2].Name, "ready", serves)
+	// Primaries are active when all have it, and this is told at once.
+	for _, n := range nodes {
+		r.sight(t, n.Name, "ready", func(s Sight) bool { return has(s) && s.Status.Ready })
+	}
 	r.Publish(next(one))
 	r.Publish(one) // older: ignored
 	for _, n := range nodes {
@@ -165,7 +168,7 @@ func TestRestart(t *testing.T) {
 	}
 	again := fakenode.Start(t, nodes[0].Name, nodes[0].Address, secret)
 	s := r.sight(t, again.Name, "back", func(s Sight) bool { return s.Status != nil && s.Status.Epoch == 1 })
-	if s.Status.Incarnation != again.Incarnation || s.Status.Ready {
+	if s.Status.Incarnation != again.Incarnation() || s.Status.Ready {
 		t.Errorf("%+v", s.Status)
 	}
 }
@@ -237,7 +240,7 @@ func TestWatchChanges(t *testing.T) {
 		t.Errorf("%d in sight", n)
 	}
 	s := r.sight(t, moved.Name, "there", answers)
-	if s.Status.Incarnation != moved.Incarnation {
+	if s.Status.Incarnation != moved.Incarnation() {
 		t.Error("it still looks at the old pod")
 	}
 }

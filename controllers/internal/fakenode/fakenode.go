@@ -1,5 +1,6 @@
 // Package fakenode is a node as its author sees it, for tests: a real peer port, with
-// the handshake, that adopts layouts by a node's rules and holds nothing.
+// the handshake, that adopts layouts by a node's rules and follows the protocol outwardly.
+// It holds nothing: copying takes it a few questions.
 package fakenode
 
 import (
@@ -8,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
@@ -16,15 +18,21 @@ import (
 
 // Node is one process.
 type Node struct {
-	Name        string
-	Incarnation layout.ID
-	Address     string
+	Name    string
+	Address string
 
-	mu     sync.Mutex
-	layout *layout.Layout
-	change func(*peer.Status)
-	epochs []uint64 // of the layouts it was given, in order
-	stop   func()
+	mu      sync.Mutex
+	id      layout.ID
+	layout  *layout.Layout
+	member  bool               // of layout, or of one before
+	asked   map[askedFor]int   // how often it was asked since
+	change  func(*peer.Status) // see Say
+	epochs  []uint64           // of the layouts it was given, in order
+	held    bool               // it does not get on with copying
+	deaf    bool               // it does not answer the author
+	waiting []*peer.Request    // what it will answer when it is no longer deaf
+	silent  time.Time          // since when its peers do not hear it; zero: they do
+	stop    func()
 }
 
 // Start runs a node on an address, such as 127.0.0.1:0, until the test ends or Stop.
@@ -38,9 +46,14 @@ func Start(t testing.TB, name, address, secret string) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &Node{Name: name, Incarnation: layout.NewID(), Address: l.Addr().String()}
+	n := &Node{Name: name, Address: l.Addr().String(), id: layout.NewID()}
+	everybody.enter(n.id, n)
 	server := &peer.Server{Key: s.PeerKey(), Self: n.self, Log: slog.New(slog.DiscardHandler), Calls: n.call}
-	n.stop = sync.OnceFunc(server.Serving(l))
+	end := server.Serving(l)
+	n.stop = sync.OnceFunc(func() {
+		n.set(func() { n.silent = time.Now() })
+		end()
+	})
 	t.Cleanup(n.Stop)
 	return n
 }
@@ -48,11 +61,40 @@ func Start(t testing.TB, name, address, secret string) *Node {
 // Stop ends the process; its connections break.
 func (n *Node) Stop() { n.stop() }
 
-// Say has the node's status changed before it is told: figures, a reason not to be ready.
-func (n *Node) Say(change func(*peer.Status)) {
+func (n *Node) set(change func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.change = change
+	change()
+}
+
+// Say has the node's status changed before it is told: figures, a reason not to be ready.
+func (n *Node) Say(change func(*peer.Status)) { n.set(func() { n.change = change }) }
+
+// Hold keeps the node from getting on with copying, or lets it.
+func (n *Node) Hold(held bool) { n.set(func() { n.held = held }) }
+
+// Freeze stops the process: nobody hears of it, and its connections stay.
+func (n *Node) Freeze() { n.set(func() { n.deaf, n.silent = true, time.Now() }) }
+
+// Hide cuts the node off from the author only.
+func (n *Node) Hide() { n.set(func() { n.deaf = true }) }
+
+// Thaw ends Freeze and Hide. What was asked meanwhile is answered.
+func (n *Node) Thaw() {
+	n.mu.Lock()
+	late := n.waiting
+	n.deaf, n.waiting, n.silent = false, nil, time.Time{}
+	n.mu.Unlock()
+	for _, r := range late {
+		n.answer(r)
+	}
+}
+
+// Incarnation is the one that the process is now.
+func (n *Node) Incarnation() layout.ID {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.id
 }
 
 // Layout is the one that the node has, nil if none.
@@ -70,14 +112,28 @@ func (n *Node) Given() []uint64 {
 }
 
 func (n *Node) self() peer.Hello {
-	h := peer.Hello{Incarnation: n.Incarnation, Name: n.Name}
-	if l := n.Layout(); l != nil {
-		h.Cluster = l.Cluster
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	h := peer.Hello{Incarnation: n.id, Name: n.Name}
+	if n.layout != nil {
+		h.Cluster = n.layout.Cluster
 	}
 	return h
 }
 
 func (n *Node) call(r *peer.Request) {
+	n.mu.Lock()
+	deaf := n.deaf
+	if deaf {
+		n.waiting = append(n.waiting, r.Detach())
+	}
+	n.mu.Unlock()
+	if !deaf {
+		n.answer(r)
+	}
+}
+
+func (n *Node) answer(r *peer.Request) {
 	switch r.Op {
 	case peer.OpPing:
 		r.Reply(peer.CodeOK, nil, nil)
@@ -91,6 +147,8 @@ func (n *Node) call(r *peer.Request) {
 	}
 }
 
+// adopt takes newer layouts. One that finds itself no member any more goes on as another
+// incarnation, as a node does whose memory does not count any more.
 func (n *Node) adopt(b []byte) (code peer.Code, payload, _ []byte) {
 	l, err := layout.Decode(b)
 	if err != nil {
@@ -104,30 +162,13 @@ func (n *Node) adopt(b []byte) (code peer.Code, payload, _ []byte) {
 	}
 	if n.layout == nil || n.layout.Epoch < l.Epoch {
 		n.layout = l
+		member := layout.NewTable(l).Member(n.id) != nil
+		if n.member && !member {
+			n.id = layout.NewID()
+			everybody.enter(n.id, n)
+			n.asked = nil
+		}
+		n.member = member
 	}
 	return peer.CodeOK, n.layout.Encode(), nil
-}
-
-func (n *Node) status() *peer.Status {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	s := &peer.Status{Name: n.Name, Incarnation: n.Incarnation, Reason: "no layout yet"}
-	if n.layout != nil {
-		s.Cluster, s.Epoch = n.layout.Cluster, n.layout.Epoch
-		s.Reason = "not in the layout"
-		for i := range n.layout.Members {
-			if m := &n.layout.Members[i]; m.Incarnation == n.Incarnation {
-				s.Phase = m.Phase.String()
-				s.Ready = m.Phase == layout.Serving
-				s.Reason = ""
-				if !s.Ready {
-					s.Reason = s.Phase
-				}
-			}
-		}
-	}
-	if n.change != nil {
-		n.change(s)
-	}
-	return s
 }
