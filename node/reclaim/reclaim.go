@@ -37,8 +37,10 @@ type Values interface {
 
 // Asker reaches the members, this node among them.
 type Asker interface {
-	// Refs asks a primary which values entries refer to, see wire.Answers.
-	Refs(ctx context.Context, m *layout.Member, refs []wire.Ref) ([]int, error)
+	// Refs asks a primary, by the layout of that epoch, which values entries refer to, see
+	// wire.Answers. All that are asked about a value must be asked by one layout: a slot
+	// that moves meanwhile from one who was not asked yet to one who was would be missed.
+	Refs(ctx context.Context, m *layout.Member, refs []wire.Ref, epoch uint64) ([]int, error)
 	// Hints tells an owner that values may have lost their last key.
 	Hints(ctx context.Context, m *layout.Member, uids []uid.UID) error
 }
@@ -207,7 +209,7 @@ func (r *Reclaimer) free(ctx context.Context, t *layout.Table, asked []candidate
 		if len(left) == 0 {
 			return
 		}
-		left = r.unreferenced(ctx, m, left)
+		left = r.unreferenced(ctx, m, left, t.Layout.Epoch)
 	}
 	for _, c := range left {
 		if r.opt.Values.Free(c.uid, c.Generation) {
@@ -231,7 +233,7 @@ func (r *Reclaimer) withoutWitness(ctx context.Context, t *layout.Table, asked [
 		for i, c := range cs {
 			refs[i] = wire.Ref{UID: c.uid, Slot: int(c.Witness)}
 		}
-		slots, err := r.opt.Asker.Refs(ctx, m, refs)
+		slots, err := r.opt.Asker.Refs(ctx, m, refs, t.Layout.Epoch)
 		for i, c := range cs {
 			switch {
 			case err != nil:
@@ -246,12 +248,12 @@ func (r *Reclaimer) withoutWitness(ctx context.Context, t *layout.Table, asked [
 
 // unreferenced returns the values that no entry of a primary refers to. Without an
 // answer nothing may be freed: it is asked again later.
-func (r *Reclaimer) unreferenced(ctx context.Context, m *layout.Member, asked []candidate) (left []candidate) {
+func (r *Reclaimer) unreferenced(ctx context.Context, m *layout.Member, asked []candidate, epoch uint64) (left []candidate) {
 	refs := make([]wire.Ref, len(asked))
 	for i, c := range asked {
 		refs[i] = wire.Ref{UID: c.uid, Slot: wire.AnySlot}
 	}
-	slots, err := r.opt.Asker.Refs(ctx, m, refs)
+	slots, err := r.opt.Asker.Refs(ctx, m, refs, epoch)
 	for i, c := range asked {
 		switch {
 		case err != nil:

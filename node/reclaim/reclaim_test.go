@@ -47,7 +47,7 @@ type asker struct {
 	hinted map[layout.ID][]uid.UID
 }
 
-func (a *asker) Refs(_ context.Context, m *layout.Member, refs []wire.Ref) ([]int, error) {
+func (a *asker) Refs(_ context.Context, m *layout.Member, refs []wire.Ref, _ uint64) ([]int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asked += len(refs)
