@@ -18,15 +18,19 @@ import (
 type Record struct {
 	Layout      *layout.Layout // nil: none yet
 	Fingerprint string         // of the secret
+	// Names of the nodes that the cluster has. Those that are away are not in the layout,
+	// and are to come back.
+	Names []layout.Name
 
 	at *corev1.ConfigMap // as it was read; nil: there was none
 }
 
-// The keys of the ConfigMap. Only the layout and the fingerprint are read again, the
+// The keys of the ConfigMap. The layout, the fingerprint and the nodes are read again, the
 // others are for people.
 const (
 	layoutKey      = "layout"
 	fingerprintKey = "fingerprint"
+	nodesKey       = "nodes" // one name a line
 	epochKey       = "epoch"
 	membersKey     = "members"
 )
@@ -43,7 +47,25 @@ func decode(id layout.ID, m *corev1.ConfigMap) (*Record, error) {
 	if l.Cluster != id {
 		return nil, fmt.Errorf("ConfigMap %s %w: it holds the layout of cluster %s", m.Name, ErrForeign, l.Cluster)
 	}
-	return &Record{Layout: l, Fingerprint: m.Data[fingerprintKey], at: m}, nil
+	names, err := layout.ParseNames(strings.Fields(m.Data[nodesKey]))
+	if err != nil {
+		return nil, fmt.Errorf("ConfigMap %s %w: data.%s: %w", m.Name, ErrUnreadable, nodesKey, err)
+	}
+	return &Record{Layout: l, Fingerprint: m.Data[fingerprintKey], Names: names, at: m}, nil
+}
+
+// names are those of the cluster's nodes in the record that follows one: the members of the
+// first layout, for good.
+func (r *Record) names(next *layout.Layout) string {
+	names := r.Names
+	if r.Layout == nil {
+		names = next.Names()
+	}
+	lines := make([]string, len(names))
+	for i, n := range names {
+		lines[i] = n.String()
+	}
+	return strings.Join(lines, "\n")
 }
 
 // encode makes the ConfigMap that follows prev. What others put into its metadata stays.
@@ -60,6 +82,7 @@ func encode(c *v1alpha1.SeppenCluster, prev *Record, next *layout.Layout, finger
 	m.BinaryData = map[string][]byte{layoutKey: next.Encode()}
 	m.Data = map[string]string{
 		fingerprintKey: fingerprint,
+		nodesKey:       prev.names(next),
 		epochKey:       strconv.FormatUint(next.Epoch, 10),
 		membersKey:     members(next),
 	}
@@ -70,10 +93,10 @@ func encode(c *v1alpha1.SeppenCluster, prev *Record, next *layout.Layout, finger
 func members(l *layout.Layout) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NODE\tPHASE\tADDRESS\tINCARNATION\tSINCE")
+	fmt.Fprintln(w, "NODE\tPHASE\tADDRESS\tINCARNATION\tSINCE\tPOD")
 	for i := range l.Members {
 		m := &l.Members[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\n", m.Name, m.Phase, m.Address, m.Incarnation, m.JoinEpoch)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, m.Phase, m.Address, m.Incarnation, m.JoinEpoch, m.Home)
 	}
 	_ = w.Flush() // a strings.Builder takes everything
 	return b.String()

@@ -69,7 +69,7 @@ func (b *bench) layoutOf(shards int, epoch uint64, by int) *layout.Layout {
 	l := &layout.Layout{Cluster: b.id, Epoch: epoch}
 	for i, name := range names {
 		l.Members = append(l.Members, layout.Member{
-			Name: name, Address: fmt.Sprintf("10.1.2.3:%d", 20000+by), Incarnation: layout.ID{2, byte(i), byte(i >> 8)},
+			Name: name, Address: fmt.Sprintf("10.1.2.3:%d", 20000+by), Home: fmt.Sprint("pod-", i), Incarnation: layout.ID{2, byte(i), byte(i >> 8)},
 			JoinEpoch: 1, Phase: layout.Serving,
 		})
 	}
@@ -141,16 +141,37 @@ func TestWriteAndRead(t *testing.T) {
 	}
 }
 
+// A node that is away is in no layout, and still one of the cluster's nodes.
+func TestNodesStay(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	record := b.written(1)
+	all := b.layout(1, 0).Names()
+	for epoch := uint64(2); epoch <= 3; epoch++ {
+		next := b.layout(epoch, 0)
+		next.Members = next.Members[:2]
+		next.Segments = layout.SegmentsOf(next.Members, 1)
+		var err error
+		record, err = b.write(record, next)
+		b.must(err)
+		for what, got := range map[string][]layout.Name{"written": record.Names, "read": b.read().Names} {
+			if diff := cmp.Diff(all, got); diff != "" {
+				t.Errorf("epoch %d, %s:\n%s", epoch, what, diff)
+			}
+		}
+	}
+}
+
 func TestWhatPeopleSee(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.written(2)
 	m := b.configMap()
-	want := map[string]string{"epoch": "2", "fingerprint": "print", "members": `
-NODE         PHASE    ADDRESS         INCARNATION                       SINCE
-snow-0-169   serving  10.1.2.3:20000  02000000000000000000000000000000  1
-snow-85-255  serving  10.1.2.3:20000  02010000000000000000000000000000  1
-snow-170-84  serving  10.1.2.3:20000  02020000000000000000000000000000  1
+	want := map[string]string{"epoch": "2", "fingerprint": "print", "nodes": "snow-0-169\nsnow-85-255\nsnow-170-84", "members": `
+NODE         PHASE    ADDRESS         INCARNATION                       SINCE  POD
+snow-0-169   serving  10.1.2.3:20000  02000000000000000000000000000000  1      pod-0
+snow-85-255  serving  10.1.2.3:20000  02010000000000000000000000000000  1      pod-1
+snow-170-84  serving  10.1.2.3:20000  02020000000000000000000000000000  1      pod-2
 `[1:]}
 	if diff := cmp.Diff(want, m.Data); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -370,12 +391,14 @@ func TestUnreadable(t *testing.T) {
 		"cut":          {func(_ *bench, m *corev1.ConfigMap) { m.BinaryData["layout"] = m.BinaryData["layout"][:40] }, layouts.ErrUnreadable, "not an encoded layout"},
 		"more":         {func(_ *bench, m *corev1.ConfigMap) { m.BinaryData["layout"] = append(m.BinaryData["layout"], 0) }, layouts.ErrUnreadable, "not an encoded layout"},
 		"text":         {func(_ *bench, m *corev1.ConfigMap) { m.BinaryData["layout"] = []byte("hello") }, layouts.ErrUnreadable, "not an encoded layout"},
-		"a newer form": {func(_ *bench, m *corev1.ConfigMap) { m.BinaryData["layout"][0] = 2 }, layouts.ErrUnreadable, "version 2"},
+		"a newer form": {func(_ *bench, m *corev1.ConfigMap) { m.BinaryData["layout"][0] = 3 }, layouts.ErrUnreadable, "version 3"},
 		"not valid": {func(b *bench, m *corev1.ConfigMap) {
 			l := b.layout(1, 0)
 			l.Segments = l.Segments[1:]
 			m.BinaryData["layout"] = l.Encode()
 		}, layouts.ErrUnreadable, "slot 0"},
+		"no nodes":    {func(_ *bench, m *corev1.ConfigMap) { delete(m.Data, "nodes") }, layouts.ErrUnreadable, "data.nodes: no node names given"},
+		"wrong nodes": {func(_ *bench, m *corev1.ConfigMap) { m.Data["nodes"] += "\nsnow-1" }, layouts.ErrUnreadable, `data.nodes: node name "snow-1"`},
 		"in data": {func(_ *bench, m *corev1.ConfigMap) {
 			m.BinaryData, m.Data["layout"] = nil, "x"
 		}, layouts.ErrUnreadable, "it has no binaryData.layout"},
@@ -517,6 +540,7 @@ func TestLargest(t *testing.T) {
 			for i := range l.Members {
 				m := &l.Members[i]
 				m.Name.Base, m.Address = strings.Repeat("s", v1alpha1.MaxNameLength), "[fd00:1111:2222:3333:4444:5555:6666:7777]:21286"
+				m.Home = "0f8fad5b-d9cb-469f-a165-70867728950e"
 				m.Incarnation = layout.ID{3, byte(i), byte(i >> 8)}
 				if i >= 256 {
 					m.Phase = layout.Attached
