@@ -1,0 +1,58 @@
+package placement
+
+import (
+	"slices"
+
+	"github.com/eiri/seppen/api/layout"
+)
+
+// even puts owners into the preferred order when nothing else is to be done, so that
+// each node is the primary of its share again.
+func even(s *situation) (*draft, string) {
+	if !s.well() || !s.settled() {
+		return nil, ""
+	}
+	preferred := layout.SegmentsOf(s.current.Members, s.current.Epoch)
+	d := edit(s.current)
+	changed := false
+	for i := range d.segments {
+		order := ids(s.current, at(preferred, d.segments[i].Lo))
+		changed = changed || !slices.Equal(order, d.segments[i].order)
+		d.segments[i].order = order
+	}
+	if !changed {
+		return nil, ""
+	}
+	return d, "owners in their preferred order"
+}
+
+// well tells whether every name has one member, which serves and answers, and there are
+// no others.
+func (s *situation) well() bool {
+	if len(s.current.Members) != len(s.names) {
+		return false
+	}
+	for i := range s.current.Members {
+		if m := &s.current.Members[i]; m.Phase != layout.Serving || s.heard[m.Incarnation] == nil {
+			return false
+		}
+	}
+	return layout.SameNames(s.current.Names(), s.names)
+}
+
+// at is the segment that has a slot.
+func at(segments []layout.Segment, slot uint8) *layout.Segment {
+	i := len(segments) - 1
+	for segments[i].Lo > slot {
+		i--
+	}
+	return &segments[i]
+}
+
+func ids(l *layout.Layout, g *layout.Segment) []layout.ID {
+	out := make([]layout.ID, len(g.Order))
+	for i, j := range g.Order {
+		out[i] = l.Members[j].Incarnation
+	}
+	return out
+}
