@@ -75,11 +75,23 @@ func (f *flags) run(ctx context.Context) error {
 		return err
 	}
 	mem.apply()
-	n, err := New(cfg, mem, log)
-	if err != nil {
-		return err
+	return Serve(ctx, cfg, mem, log)
+}
+
+// Serve runs a node until the context ends. A node that was removed from the layout while it
+// lived goes on with empty memory, as another incarnation.
+func Serve(ctx context.Context, cfg Config, mem memory, log *slog.Logger) error {
+	for {
+		n, err := New(cfg, mem, log)
+		if err != nil {
+			return err
+		}
+		err = n.Run(ctx)
+		if !n.wiped {
+			return err
+		}
+		log.Warn("this node was removed from the layout; it begins anew, with empty memory")
 	}
-	return n.Run(ctx)
 }
 
 func (f *flags) config(log *slog.Logger) (cfg Config, mem memory, err error) {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -84,6 +85,16 @@ var gaugeHelp = map[string]string{
 	"dedup_ratio":         "Bytes that keys refer to for each byte of values they could share, at this node.",
 	"epoch":               "Epoch of the newest layout, 0 without one.",
 	"ready":               "1 if the node serves.",
+	"phase":               "Phase of the node in its layout: 0 not a member, 1 joining, 2 attached, 3 serving, 4 leaving.",
+	"slots_owned":         "Slots that the node is an owner of.",
+	"slots_complete":      "Slots that the node owns and has everything of.",
+	"slots_active":        "Slots that the node is the active primary of.",
+	"slots_leased":        "Slots that the node is the active primary of and holds the leases for: it answers reads of them.",
+	"slots_lost":          "Slots that the layout has given up because all their copies died, until all traces of that are gone.",
+	"copy_left_bytes":     "About how many bytes are still to be copied to the node that joins.",
+	"copied_bytes_total":  "Bytes of values copied to the node since it started.",
+	"copy_shared_total":   "Values that a joining node did not need to copy because it had them.",
+	"purged_total":        "Keys removed because all copies of their values died.",
 	"reclaim_waiting":     "Values that wait for the check whether a key refers to them.",
 	"reclaim_freed_total": "Values freed because no key referred to them.",
 }
@@ -105,23 +116,34 @@ func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
-	s := g.n.store.Stats()
-	ready := 0.0
-	if g.n.Ready() == nil {
+	for name, v := range g.n.figures() {
+		kind := prometheus.GaugeValue
+		if strings.HasSuffix(name, "_total") {
+			kind = prometheus.CounterValue
+		}
+		ch <- prometheus.MustNewConstMetric(g.descs[name], kind, v)
+	}
+}
+
+func (n *Node) figures() map[string]float64 {
+	s, states, copied := n.store.Stats(), n.slotStates(), n.copier.Progress()
+	ready, phase := 0.0, 0.0
+	if n.Ready() == nil {
 		ready = 1
 	}
-	for name, v := range map[string]float64{
+	if me := n.state.Me(); me != nil {
+		phase = float64(me.Phase)
+	}
+	return map[string]float64{
 		"keys": float64(s.Keys), "tombstones": float64(s.Tombstones), "values": float64(s.Values),
 		"key_bytes": float64(s.KeyBytes), "value_bytes": float64(s.ValueBytes), "logical_bytes": float64(s.LogicalBytes),
 		"overhead_bytes": float64(s.Overhead), "memory_used_bytes": float64(s.Used), "memory_limit_bytes": float64(s.Limit),
 		"transit_bytes": float64(s.Transit), "transit_limit_bytes": float64(s.TransitLimit),
-		"dedup_ratio": dedupRatio(&s), "epoch": float64(g.n.state.Epoch()), "ready": ready,
-		"reclaim_waiting": float64(g.n.reclaim.Waiting()), "reclaim_freed_total": float64(g.n.reclaim.Freed()),
-	} {
-		kind := prometheus.GaugeValue
-		if name == "reclaim_freed_total" {
-			kind = prometheus.CounterValue
-		}
-		ch <- prometheus.MustNewConstMetric(g.descs[name], kind, v)
+		"dedup_ratio": dedupRatio(&s), "epoch": float64(n.state.Epoch()), "ready": ready, "phase": phase,
+		"slots_owned": float64(states.owned()), "slots_complete": float64(states.complete()),
+		"slots_active": float64(states.active()), "slots_leased": float64(states.leased()), "slots_lost": float64(n.replica.Lost()),
+		"copy_left_bytes": float64(n.copier.Left()), "copied_bytes_total": float64(copied.Bytes), "copy_shared_total": float64(copied.Here),
+		"purged_total":    float64(n.purge.Removed()),
+		"reclaim_waiting": float64(n.reclaim.Waiting()), "reclaim_freed_total": float64(n.reclaim.Freed()),
 	}
 }

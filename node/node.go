@@ -19,35 +19,44 @@ import (
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/admin"
+	"github.com/eiri/seppen/node/clock"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/member"
 	"github.com/eiri/seppen/node/owner"
 	"github.com/eiri/seppen/node/peers"
+	"github.com/eiri/seppen/node/purge"
 	"github.com/eiri/seppen/node/reclaim"
 	"github.com/eiri/seppen/node/replica"
+	"github.com/eiri/seppen/node/replication"
 	"github.com/eiri/seppen/node/rest"
 	"github.com/eiri/seppen/node/router"
 	"github.com/eiri/seppen/node/store"
+	"github.com/eiri/seppen/node/transfer"
 	"github.com/eiri/seppen/node/wire"
 )
 
-// ErrRemoved is returned by Run when the layout no longer has this incarnation: the
-// process must start anew.
+// ErrRemoved is returned by Run when the layout no longer has this incarnation: its memory
+// is of no use any more.
 var ErrRemoved = errors.New("removed from the layout")
 
 // Node is one node.
 type Node struct {
 	cfg     Config
+	second  time.Duration // the length of one, of all times that are kept between nodes
 	log     *slog.Logger
 	state   *member.State
 	store   *store.Store
-	replica *replica.Replica
+	replica *replica.Machine
+	driver  *replication.Driver
 	peers   *peers.Peers
 	owner   *owner.Owner
 	reclaim *reclaim.Reclaimer
+	copier  *transfer.Copier
+	purge   *purge.Purger
 	router  *router.Router
 
 	stopping  atomic.Bool
+	wiped     bool         // it was removed, and nothing of its memory is left
 	adoptedAt atomic.Int64 // when the newest layout was adopted, Unix nanoseconds
 
 	rest, admin *http.Server
@@ -63,9 +72,9 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: log, state: member.New(cfg.Name, log)}
-	self := n.state.Incarnation()
 	second := cmp.Or(cfg.second, time.Second)
+	n := &Node{cfg: cfg, second: second, log: log, state: member.New(cfg.Name, log)}
+	self := n.state.Incarnation()
 	start := time.Now()
 	n.store = store.New(store.Options{
 		Limit: mem.store, Transit: mem.transit, Now: func() uint32 { return uint32(time.Since(start) / second) },
@@ -74,14 +83,18 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 
 	n.peers = peers.New(n.state, &peer.Dialer{Key: secret.PeerKey(), Self: n.state.Hello, TLS: cfg.PeerTLSClient}, peers.Options{
 		Secret: secret, Store: n.store, Observer: newPeerMetrics(registry), Log: log, FreshClock: second,
-		Marks: func(m layout.ID, told *[layout.Slots]kv.Version) []wire.Mark { return n.replica.Marks(m, told) },
+		Marks:   func(m layout.ID, told *[layout.Slots]kv.Version) []wire.Mark { return n.replica.Marks(m, told) },
+		Granted: func(by layout.ID, epoch uint64, sent time.Duration) { n.replica.Granted(by, epoch, sent) },
+		Clock:   clock.Now, Second: second,
 	})
 	n.replica = replica.New(replica.Options{
-		Self: self, Entries: n.store, Backups: n.peers,
-		Dropped: func(u uid.UID) { n.reclaim.Dropped(u) }, Now: time.Now, TicketAge: replica.TicketAge * second,
+		Self: self, Entries: entries{n.store}, Ready: n.peers.Ready, Tick: peer.Clock, Wall: time.Now, Second: second,
+	})
+	n.driver = replication.New(replication.Options{
+		Machine: n.replica, Network: n.peers, Dropped: func(u uid.UID) { n.reclaim.Dropped(u) }, Clock: clock.Now, Second: second,
 	})
 	n.owner = &owner.Owner{
-		Self: self, Secret: secret, Store: n.store, Replica: n.replica,
+		Self: self, Secret: secret, Store: n.store, Replica: n.replica, Driver: n.driver, Clock: clock.Now,
 		Placed: func(u uid.UID) { n.reclaim.Placed(u) }, Hinted: func(u uid.UID) { n.reclaim.Hinted(u) },
 		Doubt: n.doubt,
 	}
@@ -89,8 +102,16 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	n.reclaim = reclaim.New(reclaim.Options{
 		Self: self, Table: n.state.Table, Values: n.store, Asker: asker{n.owner, n.peers}, Second: second,
 	})
-	n.state.OnAdopt(n.replica.Adopt)
+	n.purge = purge.New(purge.Options{
+		Table: n.state.Table, Machine: purgeMachine{n.replica}, Owners: holders{n.owner, n.peers}, Entries: n.store, Second: second,
+	})
+	n.copier = transfer.New(transfer.Options{Log: log, Parts: transfer.Parts{
+		Self: self, Table: n.state.Table, Source: n.peers, Machine: n.replica,
+		Values: &transfer.Memory{Store: n.store, Secret: secret, Placed: n.owner.Placed},
+	}})
+	n.state.OnAdopt(n.driver.Adopt)
 	n.state.OnAdopt(n.peers.Adopt)
+	n.state.OnAdopt(n.copier.Adopt)
 	n.state.OnAdopt(func(*layout.Table) { n.adoptedAt.Store(time.Now().UnixNano()) })
 
 	opt := rest.Options{
@@ -104,7 +125,7 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	n.admin = admin.Server(admin.New(admin.Options{
 		Ready: n.Ready, Status: n.Status, Gatherer: registry, OpenAPIYAML: rest.OpenAPI, OpenAPIJSON: rest.OpenAPIJSON,
 	}))
-	n.service = &peers.Service{State: n.state, Owner: n.owner, Status: n.Status}
+	n.service = &peers.Service{State: n.state, Owner: n.owner, Status: n.Status, Heard: n.peers.Heard}
 	n.peer = &peer.Server{
 		Key: secret.PeerKey(), Self: n.state.Hello, TLS: cfg.PeerTLSServer, Log: log, Calls: n.service.Call, Bodies: n.service.Body,
 	}
@@ -174,7 +195,10 @@ func (n *Node) Run(ctx context.Context) error {
 	serve(n.admin, l.admin)
 	stopPeer := n.peer.Serving(l.peer)
 	serve(n.rest, rest.Options{MaxConns: n.cfg.MaxConns}.Listener(l.rest))
+	n.background.Go(n.driver.Run)
 	n.background.Go(func() { n.reclaim.Run(ctx) })
+	n.background.Go(func() { n.purge.Run(ctx) })
+	n.background.Go(func() { n.copier.Run(ctx) })
 	n.background.Go(func() { n.trim(ctx) })
 	if n.cfg.Lifeline != nil {
 		go func() {
@@ -197,7 +221,24 @@ func (n *Node) Run(ctx context.Context) error {
 		cause = ErrRemoved
 	}
 	cancel()
-	return errors.Join(cause, n.stop(stopPeer))
+	if errors.Is(cause, ErrRemoved) {
+		return n.wipe(stopPeer)
+	}
+	return errors.Join(cause, n.stop(stopPeer, n.cfg.DrainTimeout))
+}
+
+// wipeTimeout is for how long a removed node lets its clients finish. It holds nothing that
+// they could wait for.
+const wipeTimeout = time.Second
+
+// wipe ends a node that was removed, and gives its memory back unless somebody still reads it.
+func (n *Node) wipe(stopPeer func()) error {
+	if err := n.stop(stopPeer, wipeTimeout); err != nil {
+		return errors.Join(ErrRemoved, err)
+	}
+	n.store.Close()
+	n.wiped = true
+	return ErrRemoved
 }
 
 // trim gives memory back that the store no longer needs.
@@ -216,40 +257,24 @@ func (n *Node) trim(ctx context.Context) {
 
 // stop ends the node in the order that lets requests in flight finish: clients first,
 // then peers, for which this node may still be an owner.
-func (n *Node) stop(stopPeer func()) error {
+func (n *Node) stop(stopPeer func(), drain time.Duration) error {
 	n.stopping.Store(true)
 	n.log.Info("stopping")
-	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	err := n.rest.Shutdown(ctx)
 	if err != nil {
-		err = fmt.Errorf("requests were still in flight after %v: %w", n.cfg.DrainTimeout, err)
+		err = fmt.Errorf("requests were still in flight after %v: %w", drain, err)
 		_ = n.rest.Close() // what is left is cut off
 	}
 	_ = n.admin.Close() // nobody waits for its answers
-	n.service.Drain(ctx)
+	if !n.service.Drain(ctx) {
+		err = errors.Join(err, fmt.Errorf("requests of other nodes were still in flight after %v", drain))
+	}
 	stopPeer()
 	n.peers.Close()
-	n.replica.Close()
+	n.driver.Close()
 	n.background.Wait()
 	n.log.Info("stopped")
 	return err
-}
-
-// asker lets the reclaimer ask this node in the same way as others.
-type asker struct {
-	owner *owner.Owner
-	peers *peers.Peers
-}
-
-func (a asker) Refs(ctx context.Context, m *layout.Member, refs []wire.Ref) ([]int, error) {
-	if m.Incarnation == a.owner.Self {
-		answers, err := a.owner.Replica.Refers(refs)
-		return answers.Slots, err
-	}
-	return a.peers.Refs(ctx, m, refs)
-}
-
-func (a asker) Hints(ctx context.Context, m *layout.Member, uids []uid.UID) error {
-	return a.peers.Hints(ctx, m, uids)
 }

@@ -3,6 +3,7 @@
 package member
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,6 +57,16 @@ func (s *State) Epoch() uint64 {
 		return t.Layout.Epoch
 	}
 	return 0
+}
+
+// Hash names the newest layout's content, in hexadecimal; empty if there is none yet.
+func (s *State) Hash() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.table.Load() == nil {
+		return ""
+	}
+	return hex.EncodeToString(s.hash[:])
 }
 
 // Me is this incarnation's place in the newest layout, nil if it has none.

@@ -4,12 +4,14 @@ package owner
 
 import (
 	"context"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/replica"
+	"github.com/eiri/seppen/node/replication"
 	"github.com/eiri/seppen/node/store"
 	"github.com/eiri/seppen/node/wire"
 )
@@ -19,7 +21,9 @@ type Owner struct {
 	Self    layout.ID
 	Secret  *uid.Secret
 	Store   *store.Store
-	Replica *replica.Replica
+	Replica *replica.Machine
+	Driver  *replication.Driver
+	Clock   func() time.Duration
 	// Placed is told of values just placed or touched, Hinted of those that a primary
 	// dropped its last entry for. See node/reclaim.
 	Placed, Hinted func(u uid.UID)
@@ -37,11 +41,13 @@ func (o *Owner) Sum(value []byte) uid.UID { return o.Secret.Sum(value) }
 func (o *Owner) Ticket() wire.Ticket { return wire.Ticket{Incarnation: o.Self, Clock: peer.Clock()} }
 
 // Entry returns the entry of a key of the slot if this node is its active primary.
-func (o *Owner) Entry(slot uint8, key string) (kv.Entry, error) { return o.Replica.Entry(slot, key) }
+func (o *Owner) Entry(slot uint8, key string) (kv.Entry, error) {
+	return o.Replica.Entry(slot, key, o.Clock)
+}
 
 // Order executes a write of a key of the slot if this node is its active primary.
 func (o *Owner) Order(ctx context.Context, slot uint8, w *wire.Write, origin layout.ID) (wire.Ordered, error) {
-	return o.Replica.Order(ctx, slot, w, origin)
+	return o.Driver.Order(ctx, slot, w, origin)
 }
 
 // Value returns a value that is here, else nil.
@@ -71,31 +77,27 @@ func (o *Owner) Install(p wire.Place, body *store.Staged) {
 	o.Placed(p.UID)
 }
 
-// List returns a page of the entries of the slots that this node is the active
-// primary of. kv.ErrUnavailable if it is the primary of one that is not active.
-func (o *Owner) List(q *wire.List) (wire.Page, error) {
+// List returns a page of the entries of the slots that this node is the primary of, to
+// somebody with the layout of that epoch. kv.ErrUnavailable if one of them is not active or
+// not leased, or a value may be lost.
+func (o *Owner) List(q *wire.List, epoch uint64) (wire.Page, error) {
 	var p wire.Page
-	in, err := o.Replica.Active()
+	r, err := o.Replica.Read(epoch)
 	if err != nil {
 		return p, err
 	}
 	size := 0
-	o.Store.List(in, q.Prefix, q.After, q.Keys+1, func(e *kv.Entry) bool {
+	o.Store.List(r.Slots(), q.Prefix, q.After, q.Keys+1, func(e *kv.Entry) bool {
 		if len(p.Entries) == q.Keys || size >= q.Bytes && size > 0 {
 			p.More = true
 			return false
 		}
-		p.Entries = append(p.Entries, clone(e))
+		p.Entries = append(p.Entries, replica.Clone(e))
 		size += wire.EntrySize(e)
 		return true
 	})
-	return p, nil
-}
-
-// clone copies an entry out of the memory that a list lends.
-func clone(e *kv.Entry) kv.Entry {
-	c := *e
-	both := e.Key + e.ContentType // one allocation for the two
-	c.Key, c.ContentType = both[:len(e.Key)], both[len(e.Key):]
-	return c
+	if err := r.Suspended(); err != nil {
+		return wire.Page{}, err
+	}
+	return p, r.Holds(o.Clock())
 }

@@ -42,7 +42,7 @@ func (p *Peers) outcome(ctx context.Context, m *layout.Member, r peer.Reply) err
 
 // push brings a member the newest layout; the request that needed it starts again.
 func (p *Peers) push(ctx context.Context, m *layout.Member) error {
-	c, err := p.link(m).connect(ctx)
+	c, err := p.link(m).connect()
 	if err == nil {
 		_, err = peer.PushLayout(ctx, c, p.state.Table().Layout)
 	}

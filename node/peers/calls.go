@@ -19,7 +19,7 @@ func malformed(m *layout.Member, op peer.Op, err error) error {
 
 // Ticket returns a moment of the primary's clock that is not long past.
 func (p *Peers) Ticket(ctx context.Context, m *layout.Member) (wire.Ticket, error) {
-	c, err := p.link(m).connect(ctx)
+	c, err := p.link(m).connect()
 	if err != nil {
 		return wire.Ticket{}, failed(m, peer.OpPing, err)
 	}
@@ -116,9 +116,9 @@ func (p *Peers) Value(ctx context.Context, m *layout.Member, u uid.UID) (kv.Valu
 	return p.checked(ctx, m, u, b)
 }
 
-// List returns a page of the entries whose primary the member is.
-func (p *Peers) List(ctx context.Context, m *layout.Member, q *wire.List) (wire.Page, error) {
-	b, err := p.call(ctx, m, placeTimeout, wire.OpList, q.Append(nil), nil)
+// List returns a page of the entries whose primary the member is in the layout of the epoch.
+func (p *Peers) List(ctx context.Context, m *layout.Member, q *wire.List, epoch uint64) (wire.Page, error) {
+	b, err := p.callAt(ctx, m, placeTimeout, wire.OpList, epoch, q.Append(nil))
 	if err != nil {
 		return wire.Page{}, err
 	}
@@ -129,10 +129,11 @@ func (p *Peers) List(ctx context.Context, m *layout.Member, q *wire.List) (wire.
 	return page, nil
 }
 
-// Refs asks a primary which values its entries refer to.
-func (p *Peers) Refs(ctx context.Context, m *layout.Member, refs []wire.Ref) ([]int, error) {
+// Refs asks a primary which values the entries of its slots in the layout of the epoch
+// refer to: who asks all primaries of one layout must not be answered by another.
+func (p *Peers) Refs(ctx context.Context, m *layout.Member, refs []wire.Ref, epoch uint64) ([]int, error) {
 	q := wire.Refs{Refs: refs}
-	b, err := p.call(ctx, m, placeTimeout, wire.OpRefs, q.Append(nil), nil)
+	b, err := p.callAt(ctx, m, placeTimeout, wire.OpRefs, epoch, q.Append(nil))
 	if err != nil {
 		return nil, err
 	}

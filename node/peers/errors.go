@@ -13,7 +13,7 @@ import (
 
 var (
 	// ErrMoved: the slot's owners changed. The newer layout is adopted; nothing was done.
-	ErrMoved = fmt.Errorf("%w: the slot's owners changed", kv.ErrUnavailable)
+	ErrMoved = kv.Refuse(kv.Moved, "the slot's owners changed")
 	// ErrGone: the owner does not have the value.
 	ErrGone = errors.New("no such value at its owner")
 	// ErrCorrupt: the owner sent other bytes than the uid names.
@@ -26,7 +26,7 @@ func failed(m *layout.Member, op peer.Op, err error) error {
 	if op == wire.OpOrder && !errors.Is(err, peer.ErrNotSent) {
 		return fmt.Errorf("%w: asking %s: %w", kv.ErrUnknown, m.Name, err)
 	}
-	return fmt.Errorf("%w: asking %s: %w", kv.ErrUnavailable, m.Name, err)
+	return kv.Refuse(kv.Unreachable, "asking %s: %v", m.Name, err)
 }
 
 // refused maps a reply's code to the error that encode made it from.
@@ -45,7 +45,8 @@ func refused(m *layout.Member, r peer.Reply) error {
 	case wire.CodeUnknown:
 		return fmt.Errorf("%w: %s", kv.ErrUnknown, r.Payload)
 	case peer.CodeRefused:
-		return kv.Unavailable("%s: %s", m.Name, r.Payload)
+		refusal := kv.ParseRefusal(string(r.Payload))
+		return kv.Refuse(refusal.Reason, "%s: %s", m.Name, refusal.Text)
 	}
 	return fmt.Errorf("%s: %s: %s", m.Name, r.Code, r.Payload)
 }

@@ -27,19 +27,24 @@ type link struct {
 	member *layout.Member
 	dialer *peer.Dialer
 	log    *slog.Logger
+	ctx    context.Context //nolint:containedctx // ends the dialling when the node stops
 
 	conn atomic.Pointer[peer.Conn]
 
-	mu     sync.Mutex // held while dialling: others wait for the result
-	failed error
-	until  time.Time // no dialling before
+	mu      sync.Mutex // held while dialling for the first time: others wait for the result
+	failed  error
+	until   time.Time // no dialling before
+	dialing bool      // in the background
 
 	bulkMu sync.Mutex
 	bulk   []*peer.Bulk
 	closed bool
 
-	beatAt atomic.Int64 // when the last beat was answered, nanoseconds since start
-	credit atomic.Int64 // see wire.Pulse
+	made     time.Duration
+	answered atomic.Int64  // when the last beat that was answered was sent; 0: none
+	heard    atomic.Int64  // when its last beat came; 0: never
+	credit   atomic.Int64  // see wire.Pulse
+	beatNow  chan struct{} // a beat is wanted at once
 }
 
 // live returns the connection if there is one.
@@ -56,48 +61,76 @@ func (l *link) live() *peer.Conn {
 	}
 }
 
-// connect returns the connection, a new one if need be. Errors wrap peer.ErrNotSent.
-func (l *link) connect(ctx context.Context) (*peer.Conn, error) {
+// connect returns the connection, a new one if need be. While a member that could not be
+// reached is tried again, requests for it fail at once. Errors wrap peer.ErrNotSent.
+func (l *link) connect() (*peer.Conn, error) {
 	if c := l.live(); c != nil {
 		return c, nil
 	}
 	l.mu.Lock()
+	if l.failed != nil {
+		defer l.mu.Unlock()
+		l.redial()
+		return nil, l.failed
+	}
 	defer l.mu.Unlock()
 	if c := l.live(); c != nil {
 		return c, nil
 	}
-	if err := l.paused(); err != nil {
-		return nil, err
+	return l.dial()
+}
+
+// redial tries to reach a member that could not be reached, one attempt at a time.
+func (l *link) redial() {
+	if l.dialing || time.Now().Before(l.until) || l.isClosed() {
+		return
+	}
+	l.dialing = true
+	go func() {
+		c, err := l.attempt()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.dialing = false
+		l.landed(c, err)
+	}()
+}
+
+// dial makes a connection while others wait for it.
+func (l *link) dial() (*peer.Conn, error) {
+	if l.isClosed() {
+		return nil, errClosed
 	}
 	if c := l.conn.Swap(nil); c != nil {
 		l.log.Warn("connection to peer lost", "peer", l.member.Name.String(), "error", c.Err())
 	}
+	c, err := l.attempt()
+	return l.landed(c, err)
+}
+
+func (l *link) attempt() (*peer.Conn, error) {
 	// The connection is for all who want one: it is not given up with the request that
 	// happens to make it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
+	ctx, cancel := context.WithTimeout(l.ctx, dialTimeout)
 	defer cancel()
-	c, err := l.dialer.Dial(ctx, l.member.Address, l.member.Incarnation)
+	return l.dialer.Dial(ctx, l.member.Address, l.member.Incarnation)
+}
+
+// landed takes in what became of an attempt; the lock is held.
+func (l *link) landed(c *peer.Conn, err error) (*peer.Conn, error) {
 	if err != nil {
 		l.failed, l.until = err, time.Now().Add(dialPause)
 		return nil, err
 	}
+	l.failed = nil
 	l.conn.Store(c)
 	if l.isClosed() { // meanwhile, without having seen this one
 		c.Close()
-		return nil, l.paused()
+		return nil, errClosed
 	}
 	return c, nil
 }
 
-func (l *link) paused() error {
-	if l.isClosed() {
-		return fmt.Errorf("%w: this node is stopping", peer.ErrNotSent)
-	}
-	if l.failed != nil && time.Now().Before(l.until) {
-		return l.failed
-	}
-	return nil
-}
+var errClosed = fmt.Errorf("%w: this node is stopping, or the member is none any more", peer.ErrNotSent)
 
 func (l *link) isClosed() bool {
 	l.bulkMu.Lock()
@@ -116,7 +149,7 @@ func (l *link) takeBulk(ctx context.Context, fresh bool) (*peer.Bulk, error) {
 	}
 	l.bulkMu.Unlock()
 	// The small connection knows whether the member is there, and fails fast if not.
-	if _, err := l.connect(ctx); err != nil {
+	if _, err := l.connect(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)

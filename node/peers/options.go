@@ -21,4 +21,8 @@ type Options struct {
 	FreshClock time.Duration
 	// Marks returns the watermarks that a backup has not been told yet.
 	Marks func(member layout.ID, told *[layout.Slots]kv.Version) []wire.Mark
+	// Granted is told of each beat that was answered, and when it was sent.
+	Granted func(by layout.ID, epoch uint64, sent time.Duration)
+	Clock   func() time.Duration
+	Second  time.Duration // the length of a second of beats; tests have short ones
 }

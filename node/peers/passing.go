@@ -46,7 +46,7 @@ func (v *passing) WholeOnly()   {}
 // Chunk returns the next chunk. kv.ErrUnavailable at any other offset.
 func (v *passing) Chunk(off int64) ([]byte, error) {
 	if off != v.next {
-		return nil, kv.Unavailable("no memory left to take in a value of %d bytes that other nodes have", v.size)
+		return nil, kv.Refuse(kv.Busy, "no memory left to take in a value of %d bytes that other nodes have", v.size)
 	}
 	n := min(int64(len(v.buf)), v.size-off)
 	if _, err := io.ReadFull(v.body, v.buf[:n]); err != nil {

@@ -92,6 +92,7 @@ func (p *Peers) Adopt(t *layout.Table) {
 			p.wg.Go(func() { p.beat(ctx, l) })
 		}
 	}
+	go p.beatSoon()
 }
 
 // backupsOf are the members that must acknowledge writes of this node's slots.
@@ -126,7 +127,7 @@ func (p *Peers) link(m *layout.Member) *link {
 func (p *Peers) linkLocked(m *layout.Member) *link {
 	l := p.links[m.Incarnation]
 	if l == nil {
-		l = &link{member: m, dialer: p.dialer, log: p.opt.Log}
+		l = &link{member: m, dialer: p.dialer, log: p.opt.Log, ctx: p.ctx, made: p.opt.Clock(), beatNow: make(chan struct{}, 1)}
 		if p.ctx.Err() != nil {
 			l.closed = true
 		}
@@ -155,18 +156,26 @@ func (p *Peers) Reachable(m *layout.Member) (reachable, known bool) {
 // they had different ones. Errors wrap those of kv, or are ErrMoved or ErrGone.
 func (p *Peers) call(ctx context.Context, m *layout.Member, timeout time.Duration, op peer.Op, a, b []byte) ([]byte, error) {
 	start := time.Now()
-	payload, err := p.ask(ctx, m, timeout, op, a, b)
+	payload, err := p.ask(ctx, m, timeout, op, p.state.Epoch, a, b)
 	p.opt.Observer.PeerCall(opName(op), err, time.Since(start))
 	return payload, err
 }
 
-func (p *Peers) ask(ctx context.Context, m *layout.Member, timeout time.Duration, op peer.Op, a, b []byte) ([]byte, error) {
-	c, err := p.link(m).connect(ctx)
+// callAt is call for what is only meant by the layout of one epoch.
+func (p *Peers) callAt(ctx context.Context, m *layout.Member, timeout time.Duration, op peer.Op, epoch uint64, a []byte) ([]byte, error) {
+	start := time.Now()
+	payload, err := p.ask(ctx, m, timeout, op, func() uint64 { return epoch }, a, nil)
+	p.opt.Observer.PeerCall(opName(op), err, time.Since(start))
+	return payload, err
+}
+
+func (p *Peers) ask(ctx context.Context, m *layout.Member, timeout time.Duration, op peer.Op, epoch func() uint64, a, b []byte) ([]byte, error) {
+	c, err := p.link(m).connect()
 	if err != nil {
 		return nil, failed(m, op, err)
 	}
 	for range 3 {
-		r, err := c.Call(ctx, timeout, op, p.state.Epoch(), a, b)
+		r, err := c.Call(ctx, timeout, op, epoch(), a, b)
 		if err != nil {
 			return nil, failed(m, op, err)
 		}
@@ -184,7 +193,7 @@ func (p *Peers) ask(ctx context.Context, m *layout.Member, timeout time.Duration
 			return nil, refused(m, r)
 		}
 	}
-	return nil, kv.Unavailable("%s does not take over layout %d", m.Name, p.state.Epoch())
+	return nil, kv.Refuse(kv.Unreachable, "%s does not take over layout %d", m.Name, p.state.Epoch())
 }
 
 // adopt takes over a newer layout that a peer sent instead of an answer.
@@ -199,10 +208,32 @@ func (p *Peers) adopt(b []byte) error {
 	return ErrMoved
 }
 
+// Gather asks a member for its unsettled operations.
+func (p *Peers) Gather(ctx context.Context, m *layout.Member, q *wire.Gather) (wire.Gathered, error) {
+	b, err := p.call(ctx, m, readTimeout, wire.OpGather, q.Append(nil), nil)
+	if err != nil {
+		return wire.Gathered{}, err
+	}
+	g, err := wire.ParseGathered(b)
+	if err == nil && g.Slots > len(q.Slots) {
+		err = wire.ErrMalformed
+	}
+	for i := range g.Ops {
+		if err == nil && p.opt.Secret.KeySlot(g.Ops[i].Entry.Key) != g.Ops[i].Slot {
+			err = wire.ErrMalformed
+		}
+	}
+	if err != nil {
+		return wire.Gathered{}, malformed(m, wire.OpGather, err)
+	}
+	return g, nil
+}
+
 var opNames = map[peer.Op]string{
 	wire.OpLookup: "lookup", wire.OpOrder: "order", wire.OpReplicate: "replicate", wire.OpPlace: "place",
 	wire.OpTouch: "touch", wire.OpValue: "value", wire.OpList: "list", wire.OpRefs: "refs", wire.OpHints: "hints",
-	wire.OpBeat: "beat", wire.OpSuspect: "suspect", peer.OpPing: "ping",
+	wire.OpBeat: "beat", wire.OpSuspect: "suspect", wire.OpGather: "gather",
+	wire.OpEntries: "entries", wire.OpUIDs: "uids", wire.OpFetch: "fetch", peer.OpPing: "ping",
 }
 
 func opName(op peer.Op) string { return opNames[op] }

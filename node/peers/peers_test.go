@@ -314,10 +314,10 @@ func TestClosedWhileDialling(t *testing.T) {
 		<-goOn
 		return peer.Hello{}
 	}}
-	l := &link{member: &layout.Member{Address: o.address, Incarnation: o.id}, dialer: d, log: slog.New(slog.DiscardHandler)}
+	l := &link{member: &layout.Member{Address: o.address, Incarnation: o.id}, dialer: d, log: slog.New(slog.DiscardHandler), ctx: t.Context()}
 	done := make(chan error)
 	go func() {
-		_, err := l.connect(t.Context())
+		_, err := l.connect()
 		done <- err
 	}()
 	<-dialling

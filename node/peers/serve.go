@@ -20,23 +20,27 @@ type Service struct {
 	State  *member.State
 	Owner  *owner.Owner
 	Status func() peer.Status
+	// Heard is told of each beat that comes.
+	Heard func(from layout.ID)
 
 	stopping atomic.Bool
 	busy     atomic.Int64 // requests in goroutines of their own
 }
 
-// Drain refuses writes from now on and waits until those under way are answered, or
-// until the context ends.
-func (s *Service) Drain(ctx context.Context) {
+// Drain refuses writes from now on and waits until the requests under way are answered,
+// or until the context ends. It tells whether all were.
+func (s *Service) Drain(ctx context.Context) bool {
 	s.stopping.Store(true)
 	t := time.NewTicker(5 * time.Millisecond)
 	defer t.Stop()
-	for s.busy.Load() > 0 && ctx.Err() == nil {
+	for s.busy.Load() > 0 {
 		select {
 		case <-t.C:
 		case <-ctx.Done():
+			return false
 		}
 	}
+	return true
 }
 
 // Call answers a request. What takes long or waits for others gets a goroutine.
@@ -46,7 +50,7 @@ func (s *Service) Call(r *peer.Request) {
 		r.Reply(peer.CodeOK, nil, nil)
 	case peer.OpLayout:
 		s.layout(r)
-	case wire.OpOrder, wire.OpList, wire.OpRefs, peer.OpStatus:
+	case wire.OpOrder, wire.OpList, wire.OpRefs, wire.OpGather, wire.OpEntries, wire.OpUIDs, peer.OpStatus:
 		d := r.Detach()
 		s.busy.Add(1)
 		go s.slow(d)
@@ -153,6 +157,12 @@ func (s *Service) slow(r *peer.Request) {
 		a, err = s.list(r)
 	case wire.OpRefs:
 		a, err = s.refs(r)
+	case wire.OpGather:
+		a, err = s.gather(r)
+	case wire.OpEntries:
+		a, err = s.entries(r)
+	case wire.OpUIDs:
+		a, err = s.uids(r)
 	case peer.OpStatus:
 		status := s.Status()
 		status.Members = nil

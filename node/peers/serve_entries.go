@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
@@ -66,10 +67,15 @@ func (s *Service) beat(r *peer.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// Granted before anything is answered: from here on this node keeps its word.
+	if !s.Owner.Replica.Grant(r.From.Incarnation, r.Epoch, s.Owner.Clock()) {
+		return answer{}, &errReply{peer.CodeStale, s.State.Table().Layout.Encode()}
+	}
+	s.Heard(r.From.Incarnation)
 	s.Owner.Replica.Settle(r.From.Incarnation, b.Marks)
 	// Every primary may use its share before it hears of less.
 	peers := max(1, len(s.State.Table().Layout.Members)-1)
-	pulse := wire.Pulse{Credit: s.Owner.Store.Headroom() / int64(min(peers, 8))}
+	pulse := wire.Pulse{Credit: s.Owner.Store.Headroom() / int64(min(peers, 8)), Epoch: s.State.Epoch()}
 	if pulse.Credit == 0 {
 		pulse.Credit = math.MinInt64 / 2
 	}
@@ -78,7 +84,7 @@ func (s *Service) beat(r *peer.Request) (answer, error) {
 
 func (s *Service) order(r *peer.Request) (answer, error) {
 	if s.stopping.Load() {
-		return answer{}, kv.Unavailable("this node is stopping")
+		return answer{}, kv.Refuse(kv.Stopping, "this node is stopping")
 	}
 	w, err := wire.ParseWrite(r.Payload)
 	slot := s.Owner.KeySlot(w.Key)
@@ -103,7 +109,7 @@ func (s *Service) list(r *peer.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	page, err := s.Owner.List(&q)
+	page, err := s.Owner.List(&q, r.Epoch)
 	if err != nil {
 		return answer{}, err
 	}
@@ -117,10 +123,31 @@ func (s *Service) refs(r *peer.Request) (answer, error) {
 	}
 	var a wire.Answers
 	if err == nil {
-		a, err = s.Owner.Replica.Refers(m.Refs)
+		a, err = s.Owner.Replica.Refers(m.Refs, r.Epoch, s.Owner.Clock)
 	}
 	if err != nil {
 		return answer{}, err
 	}
 	return answer{a: a.Append(nil)}, nil
+}
+
+// gather tells a new primary what is unsettled of its slots.
+func (s *Service) gather(r *peer.Request) (answer, error) {
+	m, err := wire.ParseGather(r.Payload)
+	if err == nil {
+		err = s.check(r.Epoch, func(t *layout.Table) (view uint64) {
+			for _, slot := range m.Slots {
+				view = max(view, t.Owners(slot).View)
+			}
+			return view
+		})
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	g, err := s.Owner.Replica.Unsettled(r.From.Incarnation, m.Slots)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{a: g.Append(nil)}, nil
 }

@@ -45,15 +45,21 @@ func (s *Service) place(r *peer.Request) (answer, error) {
 		return answer{}, err
 	}
 	if r.Op == wire.OpTouch {
+		had := byte(0)
 		if s.Owner.Touch(p) {
-			return answer{a: []byte{1}}, nil
+			had = 1
 		}
-		return answer{a: []byte{0}}, nil
+		return answer{a: []byte{had}}, s.check(r.Epoch, ofSlot(p.UID.Slot()))
 	}
 	if s.Owner.Sum(value) != p.UID {
 		return answer{}, fmt.Errorf("%w: %s", ErrCorrupt, p.UID)
 	}
-	return answer{}, s.Owner.Place(p, value)
+	if err := s.Owner.Place(p, value); err != nil {
+		return answer{}, err
+	}
+	// Again: whoever became an owner meanwhile may have asked what there is before the
+	// value was stored.
+	return answer{}, s.check(r.Epoch, ofSlot(p.UID.Slot()))
 }
 
 // owns refuses values of slots that this node does not own.
@@ -63,7 +69,7 @@ func (s *Service) owns(slot uint8) error {
 			return nil
 		}
 	}
-	return kv.Unavailable("not an owner of slot %d", slot)
+	return kv.Refuse(kv.Moved, "not an owner of slot %d", slot)
 }
 
 func (s *Service) hints(r *peer.Request) error {
@@ -94,6 +100,11 @@ func (s *Service) Body(r *peer.BodyRequest) {
 	case wire.OpValue:
 		var done bool
 		if done, err = s.valueBody(r); done {
+			return
+		}
+	case wire.OpFetch:
+		var done bool
+		if done, err = s.fetch(r); done {
 			return
 		}
 	default:
@@ -129,7 +140,7 @@ func (s *Service) placeBody(r *peer.BodyRequest) error {
 		return err
 	}
 	s.Owner.Install(p, staged)
-	return nil
+	return s.check(r.Epoch, ofSlot(p.UID.Slot())) // as in place
 }
 
 func (s *Service) valueBody(r *peer.BodyRequest) (done bool, err error) {

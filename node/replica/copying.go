@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"strings"
+
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
 )
@@ -94,8 +96,9 @@ func (m *Machine) dropMissing(s *slot, after string, p *wire.EntryPage) {
 		if i == len(p.Entries) && p.More {
 			return false
 		}
-		if (i == len(p.Entries) || p.Entries[i].Key != e.Key) && e.Version.Compare(p.Watermark) <= 0 {
-			gone = append(gone, tombstone{clone(e).Key, e.Version})
+		missing := i == len(p.Entries) || p.Entries[i].Key != e.Key
+		if missing && !e.Deleted && e.Version.Compare(p.Watermark) <= 0 {
+			gone = append(gone, tombstone{strings.Clone(e.Key), e.Version})
 		}
 		return true
 	})

@@ -35,7 +35,7 @@ type Entries interface {
 	Remove(slot uint8, key string, v kv.Version) bool
 	Clear(slot uint8)
 	// Entries calls yield for the slot's entries with keys above after, in their order,
-	// tombstones left out, until it returns false.
+	// tombstones too, until it returns false.
 	Entries(slot uint8, after string, yield func(*kv.Entry) bool)
 	Refers(u uid.UID, in *[layout.Slots]bool) (slot uint8, ok bool)
 	Room(bytes int64) bool // see store.Room

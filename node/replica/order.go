@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
 )
@@ -31,6 +32,7 @@ type Op struct {
 	origin  layout.ID
 	id      uint64
 	ordered bool
+	purge   bool      // it removes what refers to a lost value
 	missing []missing // owners that have not acknowledged yet
 
 	done     chan struct{} // closed at the end; nil if that came at once
@@ -51,8 +53,18 @@ type missing struct {
 // closed when it has; then Result tells. clock is looked at after the write is known to
 // those who ask for references.
 func (m *Machine) Order(n uint8, w *wire.Write, origin layout.ID, clock func() time.Duration) (*Op, Effects) {
+	return m.order(&Op{slot: n, write: w, origin: origin, id: w.ID}, clock)
+}
+
+// Purge begins the deletion of an entry whose value was lost, if it still refers to it.
+func (m *Machine) Purge(n uint8, key string, u uid.UID, clock func() time.Duration) (*Op, Effects) {
+	w := &wire.Write{Key: key, Delete: true, Cond: kv.Conditions{Match: kv.Tags{Given: true, UIDs: []uid.UID{u}}}}
+	return m.order(&Op{slot: n, write: w, origin: m.opt.Self, purge: true}, clock)
+}
+
+func (m *Machine) order(op *Op, clock func() time.Duration) (*Op, Effects) {
 	var fx Effects
-	op := &Op{slot: n, write: w, origin: origin, id: w.ID}
+	n, w := op.slot, op.write
 	if !w.Delete {
 		// Known first, then judged by its age: whoever asks before is told no, but then the
 		// value was touched too recently for that to count (I5).
@@ -128,7 +140,7 @@ func (m *Machine) decide(s *slot, op *Op) error {
 	if ok && current.Deleted {
 		ok = false
 	}
-	if ok && w.Conditional() && m.losses.suspended(current.UID) {
+	if ok && w.Conditional() && !op.purge && m.losses.suspended(current.UID) {
 		return errSuspended(w.Key)
 	}
 	// In this order: what would fail without conditions fails in the same way with them

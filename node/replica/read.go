@@ -117,19 +117,22 @@ func (m *Machine) Page(n uint8, after string, epoch uint64, clock func() time.Du
 	s.mu.Unlock()
 	bytes := 0
 	m.opt.Entries.Entries(n, after, func(e *kv.Entry) bool {
+		if e.Deleted {
+			return true
+		}
 		if len(p.Entries) == pageEntries || bytes > pageBytes {
 			p.More = true
 			return false
 		}
-		p.Entries = append(p.Entries, clone(e))
+		p.Entries = append(p.Entries, Clone(e))
 		bytes += wire.EntrySize(e)
 		return true
 	})
 	return p, s.holds(st, clock())
 }
 
-// clone copies an entry out of the memory that a walk lends.
-func clone(e *kv.Entry) kv.Entry {
+// Clone copies an entry out of the memory that a walk lends.
+func Clone(e *kv.Entry) kv.Entry {
 	c := *e
 	both := e.Key + e.ContentType // one allocation for the two
 	c.Key, c.ContentType = both[:len(e.Key)], both[len(e.Key):]

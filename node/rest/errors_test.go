@@ -21,7 +21,7 @@ func TestErrors(t *testing.T) {
 		status          int
 		reason          string
 	}{
-		{"GET", "Lookup", kv.Unavailable("slot 7 has\nno primary"), 503, "not available: slot 7 has no primary\n"},
+		{"GET", "Lookup", kv.Refuse(kv.NoPrimary, "slot 7 has\nnone"), 503, "no primary: slot 7 has none\n"},
 		{"GET", "Lookup", deadline, 503, "asking the owner: context deadline exceeded\n"},
 		{"GET", "Lookup", context.Canceled, 503, "context canceled\n"},
 		{"GET", "Lookup", fmt.Errorf("x: %w", kv.ErrNotFound), 404, ""},

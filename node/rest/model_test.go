@@ -97,7 +97,7 @@ func (v *modelValue) Close()       { v.m.release() }
 
 func (v *modelValue) Chunk(off int64) ([]byte, error) {
 	if f := v.m.failChunk; f > 0 && off >= f {
-		return nil, kv.Unavailable("chunk at %d", off)
+		return nil, kv.Refuse(kv.Busy, "chunk at %d", off)
 	}
 	b := v.bytes[off:]
 	if n := v.m.chunk; n > 0 && len(b) > n {
@@ -201,7 +201,7 @@ func (m *model) List(_ context.Context, q kv.ListQuery, yield func(*kv.Entry) er
 			continue
 		}
 		if failList > 0 && n == failList {
-			return kv.Unavailable("list broke off")
+			return kv.Refuse(kv.Busy, "list broke off")
 		}
 		e := entries[key]
 		if err := yield(&e); err != nil {

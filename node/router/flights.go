@@ -38,7 +38,7 @@ func (f *flights) do(ctx context.Context, u uid.UID, fetch func(context.Context)
 	case <-fl.done:
 	case <-ctx.Done():
 		f.leave(u, fl)
-		return nil, kv.Unavailable("gave up: %v", ctx.Err())
+		return nil, kv.Refuse(kv.Busy, "gave up: %v", ctx.Err())
 	}
 	if fl.err != nil {
 		return nil, fl.err

@@ -54,7 +54,7 @@ func (r *Router) dropIfBad(ctx context.Context, u uid.UID) (f *store.Freeable, s
 			return &age, size, nil
 		}
 	}
-	return nil, 0, kv.Unavailable("gave up: %v", ctx.Err())
+	return nil, 0, kv.Refuse(kv.Busy, "gave up: %v", ctx.Err())
 }
 
 func (r *Router) matches(v kv.Value, u uid.UID) (bool, error) {

@@ -20,12 +20,30 @@ const (
 	listParallel = 16
 )
 
-// List implements kv.Backend: it merges the entries of all primaries, page by page.
+// List implements kv.Backend: it merges the entries of all primaries, page by page. If the
+// owners change meanwhile it goes on behind the last key, by the new ones.
 func (r *Router) List(ctx context.Context, q kv.ListQuery, yield func(*kv.Entry) error) error {
-	t, err := r.table()
-	if err != nil {
-		return err
+	var given error // yield's own
+	count := 0
+	each := func(e *kv.Entry) error {
+		given = yield(e)
+		count++
+		q.After = e.Key
+		return given
 	}
+	limit := q.Limit
+	return r.retry(ctx, func(t *layout.Table) error {
+		if given != nil || limit > 0 && count >= limit {
+			return given
+		}
+		if limit > 0 {
+			q.Limit = limit - count
+		}
+		return r.list(ctx, t, q, each)
+	})
+}
+
+func (r *Router) list(ctx context.Context, t *layout.Table, q kv.ListQuery, yield func(*kv.Entry) error) error {
 	cursors, err := r.cursors(t, q)
 	if err != nil {
 		return err
@@ -33,12 +51,12 @@ func (r *Router) List(ctx context.Context, q kv.ListQuery, yield func(*kv.Entry)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(listParallel)
 	for _, c := range cursors {
-		g.Go(func() error { return r.fill(gctx, c) })
+		g.Go(func() error { return r.fill(gctx, t, c) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return r.merge(ctx, cursors, q.Limit, yield)
+	return r.merge(ctx, t, cursors, q.Limit, yield)
 }
 
 // cursors returns one cursor for each primary.
@@ -48,7 +66,7 @@ func (r *Router) cursors(t *layout.Table, q kv.ListQuery) ([]*cursor, error) {
 	for s := range layout.Slots {
 		m := t.Owners(uint8(s)).Primary
 		if m == nil {
-			return nil, kv.Unavailable("slot %d has no primary", s)
+			return nil, kv.Refuse(kv.NoPrimary, "slot %d has none", s)
 		}
 		if by[m.Incarnation] == nil {
 			c := &cursor{member: m, query: wire.List{Prefix: q.Prefix, After: q.After, Keys: firstPage}}
@@ -66,7 +84,7 @@ func (r *Router) cursors(t *layout.Table, q kv.ListQuery) ([]*cursor, error) {
 }
 
 // merge yields the entries of all cursors in key order.
-func (r *Router) merge(ctx context.Context, cursors []*cursor, limit int, yield func(*kv.Entry) error) error {
+func (r *Router) merge(ctx context.Context, t *layout.Table, cursors []*cursor, limit int, yield func(*kv.Entry) error) error {
 	var h cursorHeap
 	for _, c := range cursors {
 		if len(c.page) > 0 {
@@ -81,7 +99,7 @@ func (r *Router) merge(ctx context.Context, cursors []*cursor, limit int, yield 
 		}
 		c.page = c.page[1:]
 		if len(c.page) == 0 && c.more && n+1 != limit {
-			if err := r.fill(ctx, c); err != nil {
+			if err := r.fill(ctx, t, c); err != nil {
 				return err
 			}
 		}
@@ -95,13 +113,13 @@ func (r *Router) merge(ctx context.Context, cursors []*cursor, limit int, yield 
 }
 
 // fill gets a cursor's next page.
-func (r *Router) fill(ctx context.Context, c *cursor) error {
+func (r *Router) fill(ctx context.Context, t *layout.Table, c *cursor) error {
 	var p wire.Page
 	var err error
 	if c.member.Incarnation == r.owner.Self {
-		p, err = r.owner.List(&c.query)
+		p, err = r.owner.List(&c.query, t.Layout.Epoch)
 	} else {
-		p, err = r.peers.List(ctx, c.member, &c.query)
+		p, err = r.peers.List(ctx, c.member, &c.query, t.Layout.Epoch)
 	}
 	if err != nil {
 		return err

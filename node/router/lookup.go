@@ -90,5 +90,5 @@ func (r *Router) fetch(ctx context.Context, t *layout.Table, e *kv.Entry) (kv.Va
 	if gone == len(owners) {
 		return nil, peers.ErrGone
 	}
-	return nil, kv.Unavailable("no owner of the value gave it: %v", last)
+	return nil, kv.Refuse(kv.Unreachable, "no owner of the value gave it: %v", last)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/peers"
 	"github.com/eiri/seppen/node/store"
 	"github.com/eiri/seppen/node/wire"
 )
@@ -93,6 +94,7 @@ func (r *Router) put(ctx context.Context, t *layout.Table, slot uint8, w *wire.W
 	} else if w.Ticket, err = r.peers.Ticket(ctx, m); err != nil {
 		return wire.Ordered{}, err
 	}
+	w.Placed = t.Layout.Epoch
 	if err := r.place(ctx, t, wire.Place{UID: w.UID, Witness: slot}, src); err != nil {
 		return wire.Ordered{}, err
 	}
@@ -126,6 +128,11 @@ func (r *Router) place(ctx context.Context, t *layout.Table, p wire.Place, src *
 		if m.Incarnation == r.owner.Self {
 			if err := r.placeHere(p, src); err != nil {
 				return err
+			}
+			// As other owners do: whoever became one meanwhile may have asked what there is
+			// before the value was stored.
+			if r.state.Table().Owners(p.UID.Slot()).View > t.Layout.Epoch {
+				return peers.ErrMoved
 			}
 		} else {
 			others = append(others, m)
@@ -164,7 +171,7 @@ func (r *Router) placeHere(p wire.Place, src *source) error {
 	}
 	mine := r.owner.Value(p.UID)
 	if mine == nil {
-		return kv.Unavailable("the value was dropped as soon as it was placed")
+		return kv.Refuse(kv.Busy, "the value was dropped as soon as it was placed")
 	}
 	src.close()
 	src.staged, src.value = nil, mine

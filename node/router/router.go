@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
@@ -16,10 +17,17 @@ import (
 	"github.com/eiri/seppen/node/replica"
 )
 
-// attempts bounds how often a request starts again after a definite refusal: the
-// owners changed, the ticket expired, the value was replaced while it was fetched.
+// attempts bounds how often a request starts again after a definite refusal that only a
+// fresh start may cure: the ticket expired, the value was replaced while it was fetched.
 // What may have been executed is never tried again (F22).
 const attempts = 4
+
+// patience is for how long a request waits for a slot's new primary, and pause how long
+// between two questions, at first and at last.
+const (
+	patience           = time.Second
+	minPause, maxPause = 5 * time.Millisecond, 50 * time.Millisecond
+)
 
 // Router is a node's view of the whole cluster.
 type Router struct {
@@ -41,10 +49,10 @@ func New(state *member.State, o *owner.Owner, p *peers.Peers, secret *uid.Secret
 func (r *Router) table() (*layout.Table, error) {
 	t := r.state.Table()
 	if t == nil {
-		return nil, kv.Unavailable("this node has no layout yet")
+		return nil, kv.Refuse(kv.NoLayout, "this node has not heard of one yet")
 	}
 	if t.Member(r.state.Incarnation()) == nil {
-		return nil, kv.Unavailable("this node is not in layout %d", t.Layout.Epoch)
+		return nil, kv.Refuse(kv.NotMember, "this node is not in layout %d", t.Layout.Epoch)
 	}
 	return t, nil
 }
@@ -53,30 +61,53 @@ func (r *Router) table() (*layout.Table, error) {
 func (r *Router) primary(t *layout.Table, slot uint8) (m *layout.Member, self bool, err error) {
 	m = t.Owners(slot).Primary
 	if m == nil {
-		return nil, false, kv.Unavailable("slot %d has no primary", slot)
+		return nil, false, kv.Refuse(kv.NoPrimary, "slot %d has none", slot)
 	}
 	return m, m.Incarnation == r.owner.Self, nil
 }
 
-// again tells whether an error is a definite refusal that a fresh start may cure.
-func again(err error) bool {
-	return errors.Is(err, peers.ErrMoved) || errors.Is(err, replica.ErrTicket) || errors.Is(err, peers.ErrGone)
+// moved tells whether an error says that the slot is about to have, or has, another
+// primary: nothing was done, and in a moment it may be.
+func moved(err error) bool {
+	reason := kv.ReasonOf(err)
+	return reason == kv.Moved || reason == kv.TakingOver
 }
+
+// again tells whether an error is a definite refusal that a fresh start may cure.
+func again(err error) bool { return errors.Is(err, replica.ErrTicket) || errors.Is(err, peers.ErrGone) }
 
 // retry runs a request until it ends for good.
 func (r *Router) retry(ctx context.Context, do func(t *layout.Table) error) error {
-	var err error
-	for range attempts {
-		t, terr := r.table()
-		if terr != nil {
-			return terr
+	deadline, pause := time.Now().Add(patience), minPause
+	for fresh := 0; ; {
+		t, err := r.table()
+		if err != nil {
+			return err
 		}
-		if err = do(t); !again(err) || ctx.Err() != nil {
-			break
+		err = do(t)
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case again(err):
+			if fresh++; fresh == attempts {
+				return kv.Refuse(kv.Busy, "%v, after %d attempts", err, attempts)
+			}
+			continue
+		case !moved(err) || time.Now().After(deadline):
+			return err
+		}
+		if r.state.Table() == t { // nothing has changed yet
+			wait(ctx, pause)
+			pause = min(2*pause, maxPause)
 		}
 	}
-	if again(err) && !errors.Is(err, kv.ErrUnavailable) {
-		err = kv.Unavailable("%v, after %d attempts", err, attempts)
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
 	}
-	return err
 }

@@ -195,18 +195,22 @@ func ParseBeat(b []byte) (m Beat, err error) {
 	return m, r.end()
 }
 
-// Pulse is the reply to a Beat.
+// Pulse is the reply to a Beat: with it the backup grants a lease.
 type Pulse struct {
-	Credit int64 // bytes of entries that the backup has room for from this primary
+	Credit int64  // bytes of entries that the backup has room for from this primary
+	Epoch  uint64 // the backup's
 }
 
 // Append writes the message.
-func (m *Pulse) Append(b []byte) []byte { return binary.AppendVarint(b, m.Credit) }
+func (m *Pulse) Append(b []byte) []byte {
+	return binary.AppendUvarint(binary.AppendVarint(b, m.Credit), m.Epoch)
+}
 
 // ParsePulse reads a Pulse.
 func ParsePulse(b []byte) (m Pulse, err error) {
 	r := reader{b: b}
 	m.Credit = r.varint()
+	m.Epoch = r.uvarint()
 	return m, r.end()
 }
 

@@ -61,7 +61,7 @@ func messages() []message {
 			m, err := ParseBeat(b)
 			return m, m.Append(nil), err
 		}},
-		{"pulse", (&Pulse{-4}).Append(nil), func(b []byte) (any, []byte, error) {
+		{"pulse", (&Pulse{-4, 7}).Append(nil), func(b []byte) (any, []byte, error) {
 			m, err := ParsePulse(b)
 			return m, m.Append(nil), err
 		}},
