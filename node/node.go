@@ -57,7 +57,7 @@ type Node struct {
 
 	stopping  atomic.Bool
 	wiped     bool         // it was removed, and nothing of its memory is left
-	adoptedAt atomic.Int64 // when the newest layout was adopted, Unix nanoseconds
+	servingAt atomic.Int64 // since when this node serves, Unix nanoseconds; 0: it does not yet
 
 	rest, admin *http.Server
 	peer        *peer.Server
@@ -91,7 +91,8 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 		Self: self, Entries: entries{n.store}, Ready: n.peers.Ready, Tick: peer.Clock, Wall: time.Now, Second: second,
 	})
 	n.driver = replication.New(replication.Options{
-		Machine: n.replica, Network: n.peers, Dropped: func(u uid.UID) { n.reclaim.Dropped(u) }, Clock: clock.Now, Second: second,
+		Machine: n.replica, Network: n.peers, Dropped: func(u uid.UID) { n.reclaim.Dropped(u) },
+		Activated: n.peers.BeatSoon, Clock: clock.Now, Second: second,
 	})
 	n.owner = &owner.Owner{
 		Self: self, Secret: secret, Store: n.store, Replica: n.replica, Driver: n.driver, Clock: clock.Now,
@@ -112,7 +113,9 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	n.state.OnAdopt(n.driver.Adopt)
 	n.state.OnAdopt(n.peers.Adopt)
 	n.state.OnAdopt(n.copier.Adopt)
-	n.state.OnAdopt(func(*layout.Table) { n.adoptedAt.Store(time.Now().UnixNano()) })
+	n.state.OnAdopt(n.noteServing)
+	n.state.AfterAdopt(n.driver.Adopted)
+	n.state.AfterAdopt(n.peers.BeatSoon)
 
 	opt := rest.Options{
 		MaxValue: cfg.MaxValue, BodyTimeout: cfg.BodyTimeout, MaxConns: cfg.MaxConns, Log: log, Metrics: rest.NewMetrics(registry),
@@ -131,6 +134,13 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	}
 	n.cfg.MaxConns = opt.MaxConns
 	return n, nil
+}
+
+// noteServing notes the layout with which this node begins to serve.
+func (n *Node) noteServing(t *layout.Table) {
+	if me := t.Member(n.state.Incarnation()); me != nil && me.Phase == layout.Serving {
+		n.servingAt.CompareAndSwap(0, time.Now().UnixNano())
+	}
 }
 
 // doubt checks a copy that was found corrupt elsewhere, and heals it.

@@ -38,7 +38,7 @@ func (n *Node) Ready() error {
 	case me.Phase != layout.Serving:
 		return fmt.Errorf("%s", me.Phase)
 	}
-	if since := time.Since(time.Unix(0, n.adoptedAt.Load())); since < contactGrace && !n.peers.Contacted() {
+	if since := time.Since(time.Unix(0, n.servingAt.Load())); since < contactGrace && !n.peers.Contacted() {
 		return fmt.Errorf("waiting for a first sign of the other owners")
 	}
 	if n.isIsolated() {

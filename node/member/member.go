@@ -31,6 +31,7 @@ type State struct {
 	mu      sync.Mutex // held while a layout is adopted, so that adoptions are in order
 	hash    [32]byte
 	adopted []func(*layout.Table)
+	after   []func()
 	table   atomic.Pointer[layout.Table]
 	removed chan struct{}
 	gone    bool
@@ -94,6 +95,14 @@ func (s *State) OnAdopt(f func(*layout.Table)) {
 	s.adopted = append(s.adopted, f)
 }
 
+// AfterAdopt has f called after each adoption, when the node's requests carry the new epoch.
+// It must not adopt.
+func (s *State) AfterAdopt(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.after = append(s.after, f)
+}
+
 // Removed is closed when a layout no longer has this incarnation, which was a member:
 // its memory is of no use any more, it must start anew (R4).
 func (s *State) Removed() <-chan struct{} { return s.removed }
@@ -126,6 +135,9 @@ func (s *State) Adopt(l *layout.Layout) error {
 		f(t)
 	}
 	s.table.Store(t)
+	for _, f := range s.after {
+		f()
+	}
 	me := t.Member(s.incarnation)
 	s.log.Info("layout adopted", "epoch", l.Epoch, "members", len(l.Members), "phase", phaseOf(me))
 	if was && me == nil && !s.gone {

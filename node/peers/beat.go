@@ -56,9 +56,9 @@ func (p *Peers) beatOnce(ctx context.Context, l *link, told *[layout.Slots]kv.Ve
 	return true
 }
 
-// beatSoon has a beat sent to each backup without waiting for its time: leases of a new
+// BeatSoon has a beat sent to each backup without waiting for its time: leases of a new
 // view, and its watermarks, are wanted at once.
-func (p *Peers) beatSoon() {
+func (p *Peers) BeatSoon() {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for id := range p.beats {

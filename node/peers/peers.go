@@ -92,7 +92,6 @@ func (p *Peers) Adopt(t *layout.Table) {
 			p.wg.Go(func() { p.beat(ctx, l) })
 		}
 	}
-	go p.beatSoon()
 }
 
 // backupsOf are the members that must acknowledge writes of this node's slots.

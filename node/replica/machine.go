@@ -90,6 +90,7 @@ type Effects struct {
 	Replicates []*Replicate
 	Gathers    []*Gather
 	Dropped    []uid.UID // values that no entry here refers to any more
+	Activated  bool      // this node has become the active primary of a slot
 }
 
 // Replicate is an operation on its way to one owner.

@@ -132,6 +132,7 @@ func (m *Machine) progress(s *slot, now time.Duration, fx *Effects) {
 	}
 	s.backup.unsettled = nil
 	m.losses.again()
+	fx.Activated = true
 	s.standing.Store(&standing{view: s.view, mine: true, active: true, leases: m.leases.of(s.others)})
 }
 

@@ -36,7 +36,10 @@ type Options struct {
 	Network Network
 	// Dropped is told the uid of a value that no entry of this node refers to any more.
 	Dropped func(uid.UID)
-	Clock   func() time.Duration
+	// Activated is called when the machine has become the active primary of slots: their
+	// owners want to hear of it.
+	Activated func()
+	Clock     func() time.Duration
 	Second  time.Duration // the length of a second; tests have short ones
 }
 
@@ -44,6 +47,7 @@ type Options struct {
 type Driver struct {
 	opt     Options
 	machine *replica.Machine
+	adopted replica.Effects // not sent yet; layouts are adopted one at a time
 
 	ctx    context.Context //nolint:containedctx // ends the sending when the node stops
 	cancel context.CancelFunc
@@ -80,8 +84,15 @@ func (d *Driver) Close() {
 	d.wg.Wait()
 }
 
-// Adopt makes the machine follow a layout.
-func (d *Driver) Adopt(t *layout.Table) { d.do(d.machine.Adopt(t, d.opt.Clock())) }
+// Adopt makes the machine follow a layout. What follows from that is sent by Adopted.
+func (d *Driver) Adopt(t *layout.Table) { d.adopted = d.machine.Adopt(t, d.opt.Clock()) }
+
+// Adopted sends what followed from the last Adopt, now that requests carry its epoch.
+func (d *Driver) Adopted() {
+	fx := d.adopted
+	d.adopted = replica.Effects{}
+	d.do(fx)
+}
 
 // begin tells whether this is not the end yet, which then waits for wg.Done.
 func (d *Driver) begin() bool {
@@ -111,6 +122,9 @@ func (d *Driver) do(fx replica.Effects) {
 	}
 	for _, g := range fx.Gathers {
 		d.spawn(func() { d.gather(g) })
+	}
+	if fx.Activated {
+		d.opt.Activated()
 	}
 	for _, u := range fx.Dropped {
 		d.opt.Dropped(u)
