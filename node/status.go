@@ -80,7 +80,8 @@ func (n *Node) Status() peer.Status {
 	s.Cluster, s.Epoch, s.Layout = t.Layout.Cluster, t.Layout.Epoch, n.state.Hash()
 	s.Purged, s.CopyBytesLeft = n.replica.Purged(), n.copier.Left()
 	states := n.slotStates()
-	s.Lease, s.SlotsOwned, s.SlotsComplete = states.lease(), states.owned(), states.complete()
+	s.Lease, s.SlotsOwned, s.SlotsComplete, s.SlotsActive = states.lease(), states.owned(), states.complete(), states.active()
+	s.SlotsLost = n.replica.Lost()
 	s.Segments, s.Peers = n.segments(t, &states, &stats), n.peers.Sights()
 	for i := range t.Layout.Members {
 		m := &t.Layout.Members[i]

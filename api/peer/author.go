@@ -18,9 +18,9 @@ type Status struct {
 	Range       string    `json:"range"`
 	Incarnation layout.ID `json:"incarnation"`
 	Cluster     layout.ID `json:"cluster"`
-	Epoch       uint64    `json:"epoch"` // 0: no layout yet
+	Epoch       uint64    `json:"epoch"`            // 0: no layout yet
 	Layout      string    `json:"layout,omitempty"` // the layout's hash, hexadecimal: of one epoch there is one
-	Phase       string    `json:"phase"` // empty: not a member
+	Phase       string    `json:"phase"`            // empty: not a member
 	Ready       bool      `json:"ready"`
 	Reason      string    `json:"reason,omitempty"` // why not ready
 	Keys        int64     `json:"keys"`
@@ -34,6 +34,8 @@ type Status struct {
 	Lease         string `json:"lease,omitempty"` // "held": reads of all slots that it is the primary of; "lost": not of all; empty: of none
 	SlotsOwned    int    `json:"slotsOwned"`
 	SlotsComplete int    `json:"slotsComplete"` // of which everything is here
+	SlotsActive   int    `json:"slotsActive"`   // that it is the active primary of
+	SlotsLost     int    `json:"slotsLost"`     // of the cluster's, that were given up of late
 	CopyBytesLeft int64  `json:"copyBytesLeft"` // about, until it is complete
 	// Purged is the epoch up to which its entries refer to no value that was lost.
 	Purged uint64 `json:"purged"`

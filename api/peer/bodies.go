@@ -201,20 +201,23 @@ func readBodyFrame(r *bufio.Reader, nc net.Conn) (h header, payload []byte, size
 	return h, payload[lengthSize:], int64(n), nil
 }
 
-// pacedReader gives each piece its own deadline.
+// pacedReader gives each piece that is still to come its own deadline.
 type pacedReader struct {
-	r  io.Reader
+	r  *bufio.Reader
 	nc net.Conn
 }
 
 func (p pacedReader) Read(b []byte) (int, error) {
-	if err := p.nc.SetReadDeadline(time.Now().Add(progress)); err != nil {
-		return 0, err
+	if p.r.Buffered() == 0 {
+		if err := p.nc.SetReadDeadline(time.Now().Add(progress)); err != nil {
+			return 0, err
+		}
 	}
 	return p.r.Read(b)
 }
 
-// pacedWriter gives each piece its own deadline and holds the body to its length.
+// pacedWriter gives each piece that leaves its own deadline and holds the body to its
+// length.
 type pacedWriter struct {
 	w    *bufio.Writer
 	nc   net.Conn
@@ -227,10 +230,13 @@ func (p *pacedWriter) Write(b []byte) (int, error) {
 	}
 	done := 0
 	for done < len(b) {
-		if err := p.nc.SetWriteDeadline(time.Now().Add(progress)); err != nil {
-			return done, err
+		next := b[done:min(done+piece, len(b))]
+		if p.w.Available() < len(next) {
+			if err := p.nc.SetWriteDeadline(time.Now().Add(progress)); err != nil {
+				return done, err
+			}
 		}
-		n, err := p.w.Write(b[done:min(done+piece, len(b))])
+		n, err := p.w.Write(next)
 		done += n
 		p.left -= int64(n)
 		if err != nil {

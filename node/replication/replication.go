@@ -40,7 +40,7 @@ type Options struct {
 	// owners want to hear of it.
 	Activated func()
 	Clock     func() time.Duration
-	Second  time.Duration // the length of a second; tests have short ones
+	Second    time.Duration // the length of a second; tests have short ones
 }
 
 // Driver drives one machine.

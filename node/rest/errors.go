@@ -53,6 +53,9 @@ func (a *answer) answerError(err error, executed bool) {
 		a.h.opt.Log.Error("request failed", "method", a.r.Method, "error", err)
 		a.refuse(status, "internal error")
 	default:
+		if reason := kv.ReasonOf(err); reason != "" && status == http.StatusServiceUnavailable {
+			a.Header()["Seppen-Reason"] = []string{string(reason)}
+		}
 		a.refuse(status, err.Error())
 	}
 }

@@ -71,6 +71,8 @@ func printStatus(out io.Writer, s *peer.Status) error {
 		{"cluster", s.Cluster.String()},
 		{"epoch", fmt.Sprint(s.Epoch)},
 		{"phase", cmp.Or(s.Phase, "no member") + ", " + ready},
+		{"slots", slotsText(s)},
+		{"lease", leaseText(s)},
 		{"keys", fmt.Sprintf("%d (%s)", s.Keys, bytesText(s.KeyBytes))},
 		{"values", fmt.Sprintf("%d (%s), deduplication %.2f", s.Values, bytesText(s.ValueBytes), s.DedupRatio)},
 		{"memory", bytesText(s.MemoryUsed) + " of " + limit},
@@ -90,6 +92,28 @@ func printStatus(out io.Writer, s *peer.Status) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", printable(m.Name), printable(m.Range), printable(m.Phase), printable(m.Address), reachable)
 	}
 	return w.Flush()
+}
+
+// slotsText says what the node owns, and what is missing of it.
+func slotsText(s *peer.Status) string {
+	text := fmt.Sprintf("%d owned, %d complete, primary of %d", s.SlotsOwned, s.SlotsComplete, s.SlotsActive)
+	if s.CopyBytesLeft > 0 {
+		text += fmt.Sprintf("; about %s left to copy", bytesText(s.CopyBytesLeft))
+	}
+	if s.SlotsLost > 0 {
+		text += fmt.Sprintf("; %d slots of the cluster were lost with all their copies", s.SlotsLost)
+	}
+	return text
+}
+
+func leaseText(s *peer.Status) string {
+	switch s.Lease {
+	case "held":
+		return "held: it answers for all slots that it is the primary of"
+	case "lost":
+		return "lost: it has not heard of all other owners for too long, so it answers 503 for some slots"
+	}
+	return "none needed: it is the primary of no slot"
 }
 
 // bytesText is a number of bytes with the largest unit that leaves at least one.

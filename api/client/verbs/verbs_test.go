@@ -339,7 +339,8 @@ func TestCompletion(t *testing.T) {
 }
 
 const statusJSON = `{"name":"c-0-169","range":"0-169","incarnation":"0102030405060708090a0b0c0d0e0f10",
-"cluster":"11111111111111111111111111111111","epoch":7,"phase":"serving","ready":true,"keys":3,"values":2,
+"cluster":"11111111111111111111111111111111","epoch":7,"phase":"serving","ready":true,"lease":"lost",
+"slotsOwned":170,"slotsComplete":169,"slotsActive":85,"slotsLost":2,"copyBytesLeft":2097152,"keys":3,"values":2,
 "keyBytes":96,"valueBytes":2097152,"memoryUsed":3221225472,"memoryLimit":4294967296,"dedupRatio":1.5,
 "members":[{"name":"c-0-169","range":"0-169","address":"127.0.0.1:21286","phase":"serving","reachable":true},
 {"name":"c-85-255","range":"85-255","address":"127.0.0.1:21296","phase":"serving","reachable":false},
@@ -365,6 +366,8 @@ incarnation  0102030405060708090a0b0c0d0e0f10
 cluster      11111111111111111111111111111111
 epoch        7
 phase        serving, ready
+slots        170 owned, 169 complete, primary of 85; about 2.0 MiB left to copy; 2 slots of the cluster were lost with all their copies
+lease        lost: it has not heard of all other owners for too long, so it answers 503 for some slots
 keys         3 (96 B)
 values       2 (2.0 MiB), deduplication 1.50
 memory       3.0 GiB of 4.0 GiB
