@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,8 +54,8 @@ func (a *answer) answerError(err error, executed bool) {
 		a.h.opt.Log.Error("request failed", "method", a.r.Method, "error", err)
 		a.refuse(status, "internal error")
 	default:
-		if reason := kv.ReasonOf(err); reason != "" && status == http.StatusServiceUnavailable {
-			a.Header()["Seppen-Reason"] = []string{string(reason)}
+		if status == http.StatusServiceUnavailable {
+			a.Header()["Seppen-Reason"] = []string{string(cmp.Or(kv.ReasonOf(err), kv.Busy))}
 		}
 		a.refuse(status, err.Error())
 	}

@@ -69,7 +69,7 @@ func TestOpenAPI(t *testing.T) {
 		{method: "GET", target: "/?limit=0", status: 400},
 		{method: "GET", target: "/", header: "Accept: text/html", status: 406},
 		{method: "GET", target: "/", failing: "List", err: broken, status: 500},
-		{method: "GET", target: "/", failing: "List", err: kv.ErrUnavailable, status: 503},
+		{method: "GET", target: "/", failing: "List", err: kv.Refuse(kv.Busy, "for the moment"), status: 503},
 		{method: "HEAD", target: "/", status: 200},
 		{method: "HEAD", target: "/?x", status: 400},
 		{method: "HEAD", target: "/", header: "Accept: text/html", status: 406},
@@ -83,7 +83,7 @@ func TestOpenAPI(t *testing.T) {
 		{method: "GET", target: long, status: 414},
 		{method: "GET", target: "/v", header: "Range: bytes=9-", status: 416},
 		{method: "GET", target: "/v", failing: "Lookup", err: broken, status: 500},
-		{method: "GET", target: "/v", failing: "Lookup", err: kv.ErrUnavailable, status: 503},
+		{method: "GET", target: "/v", failing: "Lookup", err: kv.Refuse(kv.Busy, "for the moment"), status: 503},
 
 		{method: "HEAD", target: "/v", status: 200},
 		{method: "HEAD", target: "/v", header: "If-None-Match: *", status: 304},
@@ -92,7 +92,7 @@ func TestOpenAPI(t *testing.T) {
 		{method: "HEAD", target: "/v", header: `If-Match: "x"`, status: 412},
 		{method: "HEAD", target: long, status: 414},
 		{method: "HEAD", target: "/v", failing: "Lookup", err: broken, status: 500},
-		{method: "HEAD", target: "/v", failing: "Lookup", err: kv.ErrUnavailable, status: 503},
+		{method: "HEAD", target: "/v", failing: "Lookup", err: kv.Refuse(kv.Busy, "for the moment"), status: 503},
 
 		{method: "PUT", target: "/new", status: 201},
 		{method: "PUT", target: "/v", body: strings.NewReader("value"), status: 204},
@@ -102,7 +102,7 @@ func TestOpenAPI(t *testing.T) {
 		{method: "PUT", target: "/v", body: strings.NewReader(strings.Repeat("x", 101)), status: 413},
 		{method: "PUT", target: long, status: 414},
 		{method: "PUT", target: "/v", failing: "Put", err: broken, status: 500},
-		{method: "PUT", target: "/v", failing: "Put", err: kv.ErrUnavailable, status: 503},
+		{method: "PUT", target: "/v", failing: "Put", err: kv.Refuse(kv.Busy, "for the moment"), status: 503},
 		{method: "PUT", target: "/v", failing: "Put", err: kv.ErrUnknown, status: 504},
 		{method: "PUT", target: "/v", failing: "NewBody", err: kv.ErrNoMemory, status: 507},
 
@@ -112,7 +112,7 @@ func TestOpenAPI(t *testing.T) {
 		{method: "DELETE", target: "/v", header: `If-Match: "x"`, status: 412},
 		{method: "DELETE", target: long, status: 414},
 		{method: "DELETE", target: "/v", failing: "Delete", err: broken, status: 500},
-		{method: "DELETE", target: "/v", failing: "Delete", err: kv.ErrUnavailable, status: 503},
+		{method: "DELETE", target: "/v", failing: "Delete", err: kv.Refuse(kv.Busy, "for the moment"), status: 503},
 		{method: "DELETE", target: "/v", failing: "Delete", err: kv.ErrUnknown, status: 504},
 	}
 	o := quiet()
