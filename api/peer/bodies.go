@@ -88,7 +88,7 @@ func (b *Bulk) exchange(op Op, epoch uint64, payload []byte, size int64, send fu
 			return fmt.Errorf("%w: body of %d bytes is %d short", ErrFrame, size, w.left)
 		}
 	}
-	if err := b.w.Flush(); err != nil {
+	if err := flushBody(b.w, b.nc); err != nil {
 		return fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	return nil
@@ -120,7 +120,7 @@ func (r *BodyRequest) Reply(code Code, payload []byte, size int64, send func(io.
 		}
 	}
 	if r.err == nil {
-		r.err = r.w.Flush()
+		r.err = flushBody(r.w, r.nc)
 	}
 	return r.err
 }
@@ -177,6 +177,13 @@ func writeBodyFrame(w *bufio.Writer, nc net.Conn, h header, payload []byte, size
 	}
 	_, err := w.Write(payload)
 	return err
+}
+
+func flushBody(w *bufio.Writer, nc net.Conn) error {
+	if err := nc.SetWriteDeadline(time.Now().Add(progress)); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
 func readBodyFrame(r *bufio.Reader, nc net.Conn) (h header, payload []byte, size int64, err error) {
