@@ -1,0 +1,287 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The members of all tests: a and b serve and hold everything, a is primary; c copies.
+var (
+	a, b, c = layout.ID{0xa}, layout.ID{0xb}, layout.ID{0xc}
+	names   = map[layout.ID]string{a: "a", b: "b", c: "c"}
+)
+
+// table is a layout in which every slot has the view, and c the phase; 0: c is no member.
+func table(epoch, view uint64, phase layout.Phase, serving ...layout.ID) *layout.Table {
+	l := &layout.Layout{Cluster: layout.ID{1}, Epoch: epoch}
+	for _, id := range serving {
+		l.Members = append(l.Members, fakeMember(id, layout.Serving))
+	}
+	if phase != 0 {
+		l.Members = append(l.Members, fakeMember(c, phase))
+	}
+	l.Segments = []layout.Segment{{View: view}}
+	for i := range l.Members {
+		if l.Members[i].Phase.Acknowledges() {
+			l.Segments[0].Order = append(l.Segments[0].Order, uint16(i))
+		}
+	}
+	return layout.NewTable(l)
+}
+
+func fakeMember(id layout.ID, phase layout.Phase) layout.Member {
+	return layout.Member{
+		Name: layout.Name{Base: names[id], Range: layout.Range{Lo: 0, Hi: 255}}, Address: names[id],
+		Incarnation: id, JoinEpoch: 1, Phase: phase,
+	}
+}
+
+// story is everything around the copy of slots, and what was said. It is safe for
+// concurrent use.
+type story struct {
+	mu    sync.Mutex
+	log   []string
+	table *layout.Table
+
+	entries []string             // keys that the primary has
+	values  [layout.Slots][]byte // ids of the values that owners have, by slot
+	gone    map[layout.ID][]byte // ids of values that an owner lists and does not have
+	broken  map[layout.ID][]byte // ids of values that an owner has other bytes of
+	fails   map[string]int       // how many more calls fail that begin so
+	before  map[string]func()    // what happens before the first call that begins so
+	page    int                  // how long pages are
+
+	view   uint64 // of the machine
+	copied map[uint8]int
+	full   bool
+	here   map[uid.UID]bool
+}
+
+func newStory(t *layout.Table) *story {
+	return &story{
+		table: t, page: 2, view: t.Owners(0).View, copied: map[uint8]int{}, here: map[uid.UID]bool{},
+		gone: map[layout.ID][]byte{}, broken: map[layout.ID][]byte{}, fails: map[string]int{}, before: map[string]func(){},
+	}
+}
+
+func (s *story) parts() *Parts {
+	return &Parts{Self: c, Table: func() *layout.Table {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.table
+	}, Source: s, Machine: s, Values: s}
+}
+
+var errFails = errors.New("no answer")
+
+// say takes down what is called, after what is to happen before it.
+func (s *story) say(format string, args ...any) error {
+	line := fmt.Sprintf(format, args...)
+	for prefix, f := range s.before {
+		if strings.HasPrefix(line, prefix) {
+			delete(s.before, prefix)
+			f()
+		}
+	}
+	s.log = append(s.log, line)
+	for prefix, n := range s.fails {
+		if strings.HasPrefix(line, prefix) && n > 0 {
+			s.fails[prefix]--
+			s.log[len(s.log)-1] += ": fails"
+			return errFails
+		}
+	}
+	return nil
+}
+
+func (s *story) Entries(_ context.Context, m *layout.Member, slot uint8, after string) (wire.EntryPage, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.say("entries of %d after %q from %s", slot, after, m.Name.Base); err != nil {
+		return wire.EntryPage{}, err
+	}
+	p := wire.EntryPage{Watermark: kv.Version{View: s.view}}
+	for _, key := range s.entries {
+		if key <= after {
+			continue
+		}
+		if p.More = len(p.Entries) == s.page; p.More {
+			break
+		}
+		p.Entries = append(p.Entries, kv.Entry{Key: key})
+	}
+	return p, nil
+}
+
+func (s *story) UIDs(_ context.Context, m *layout.Member, slot uint8, after uid.UID) (wire.UIDPage, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.say("values of %d after %d from %s", slot, after[1], m.Name.Base); err != nil {
+		return wire.UIDPage{}, err
+	}
+	var p wire.UIDPage
+	for _, id := range s.values[slot] {
+		p.Bytes += int64(len(bytesOf(id)))
+		if id <= after[1] || p.More {
+			continue
+		}
+		if p.More = len(p.Values) == s.page; p.More {
+			continue
+		}
+		p.Values = append(p.Values, wire.ValueInfo{UID: uid.UID{slot, id}, Size: int64(len(bytesOf(id))), Witness: id})
+	}
+	return p, nil
+}
+
+func bytesOf(id byte) string { return strings.Repeat(string(rune('A'+id)), int(id)) }
+
+func (s *story) Fetch(_ context.Context, m *layout.Member, uids []uid.UID, each func(u uid.UID, size int64, r io.Reader) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ids []byte
+	for _, u := range uids {
+		ids = append(ids, u[1])
+	}
+	err := s.say("fetch %v of %d from %s", ids, uids[0].Slot(), m.Name.Base)
+	for i, u := range uids {
+		text, size := bytesOf(u[1]), int64(len(bytesOf(u[1])))
+		switch {
+		case err != nil && i == len(uids)/2:
+			return err // half-way
+		case slices.Contains(s.gone[m.Incarnation], u[1]):
+			size = -1
+		case slices.Contains(s.broken[m.Incarnation], u[1]):
+			text = strings.Repeat("?", len(text))
+		}
+		if err := each(u, size, strings.NewReader(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *story) Suspect(_ context.Context, m *layout.Member, u uid.UID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.say("suspect %d at %s", u[1], m.Name.Base)
+}
+
+func (s *story) OpenCopy(slot uint8) (uint64, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.copied[slot] == 2 {
+		return 0, false
+	}
+	_ = s.say("open %d in %d", slot, s.view)
+	return s.view, true
+}
+
+// inView is what the machine answers to news from a copy in a view.
+func (s *story) inView(view uint64) error {
+	if view != 0 && view != s.view {
+		s.log[len(s.log)-1] += ": the view is " + fmt.Sprint(s.view)
+		return errors.New("the view changed")
+	}
+	return nil
+}
+
+func (s *story) TakePage(slot uint8, view uint64, after string, p *wire.EntryPage) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var keys []string
+	for i := range p.Entries {
+		keys = append(keys, p.Entries[i].Key)
+	}
+	return errors.Join(s.say("take %v of %d after %q in %d", keys, slot, after, view), s.inView(view))
+}
+
+func (s *story) EntriesCopied(slot uint8, view uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.copied[slot] = 0
+	return errors.Join(s.say("entries of %d copied in %d", slot, view), s.done(slot, view))
+}
+
+func (s *story) ValuesCopied(slot uint8, view uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(s.say("values of %d copied in %d", slot, view), s.done(slot, view))
+}
+
+func (s *story) done(slot uint8, view uint64) error {
+	err := s.inView(view)
+	if err == nil {
+		s.copied[slot]++
+	}
+	return err
+}
+
+func (s *story) Copied(slot uint8) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.copied[slot] = 1
+	_ = s.say("%d copied", slot)
+}
+
+func (s *story) Room(int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.full
+}
+
+func (s *story) Touch(u uid.UID, witness uint8) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.here[u] {
+		_ = s.say("touch %d for %d", u[1], witness)
+	}
+	return s.here[u]
+}
+
+// Take is called by Fetch, which has the lock.
+func (s *story) Take(v wire.ValueInfo, size int64, r io.Reader) error {
+	text, err := io.ReadAll(r)
+	switch {
+	case err != nil:
+		return err
+	case size != v.Size || string(text) != bytesOf(v.UID[1]):
+		return ErrCorrupt
+	case s.full:
+		return kv.ErrNoMemory
+	}
+	s.here[v.UID] = true
+	return nil
+}
+
+// run takes steps until the copy is done, and writes down the errors.
+func (s *story) run(t *testing.T, slot *Slot) []string {
+	t.Helper()
+	for range 100 {
+		done, err := slot.Step(t.Context())
+		if err != nil {
+			s.log = append(s.log, "error: "+err.Error())
+		}
+		if done {
+			out := s.log
+			s.log = nil
+			return out
+		}
+	}
+	t.Fatalf("it does not end:\n%s", strings.Join(s.log, "\n"))
+	return nil
+}
