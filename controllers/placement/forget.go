@@ -1,7 +1,6 @@
 package placement
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/eiri/seppen/api/layout"
@@ -18,8 +17,8 @@ func forget(s *situation) (*draft, string) {
 			cleared = append(cleared, s.span(i))
 		}
 	}
-	if s.settled() {
-		d.dead = slices.DeleteFunc(d.dead, func(id layout.ID) bool { return !isMember(s.current, id) })
+	if s.settled() { // so none of the dead is a member any more
+		d.dead = nil
 	}
 	var reasons []string
 	if len(cleared) > 0 {
@@ -45,7 +44,7 @@ func (s *situation) purged(g *layout.Segment) bool {
 		if s.dead[id] {
 			continue
 		}
-		if o := s.heard[id]; o == nil || o.Cluster != s.current.Cluster || o.Epoch < g.Loss || o.Purged < g.Loss {
+		if o := s.heard[id]; o == nil || o.Epoch < g.Loss || o.Purged < g.Loss {
 			return false
 		}
 	}

@@ -61,8 +61,8 @@ func (s *situation) lost(g *layout.Segment) bool {
 		if s.dead[m.Incarnation] {
 			continue
 		}
-		o := s.heard[m.Incarnation]
-		if o == nil || o.Epoch < s.current.Epoch || s.says(m.Incarnation, g) == nil || s.complete(m.Incarnation, g) {
+		said := s.says(m.Incarnation, g)
+		if said == nil || said.Complete || s.heard[m.Incarnation].Epoch < s.current.Epoch {
 			return false
 		}
 	}

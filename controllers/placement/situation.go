@@ -108,7 +108,7 @@ func (s *situation) says(id layout.ID, segment *layout.Segment) *peer.SegmentSta
 // mentions is the same in whichever view.
 func (s *situation) mentions(id layout.ID, segment *layout.Segment) *peer.SegmentStatus {
 	o := s.heard[id]
-	if o == nil || o.Cluster != s.current.Cluster {
+	if o == nil {
 		return nil
 	}
 	for i := range o.Segments {

@@ -23,8 +23,9 @@ var update = flag.Bool("update", false, "rewrite testdata")
 var cluster = layout.ID{0xc}
 
 // TestStories plays the stories in testdata. Lines with ">" are what happens; then, at
-// the next empty line, the author takes steps until there is none left, and what follows
-// is each of them and what it says at the end. Lines with "#" are for readers.
+// the next empty line, the author takes steps until there is none left, or as many as
+// "steps" says, and what follows is each of them and what it says at the end. Lines with
+// "#" are for readers.
 //
 // A process is called by the base of its name and its incarnation, such as a3. One that
 // runs answers, has the newest layout and, as a serving member, is complete and where it
@@ -63,6 +64,7 @@ type story struct {
 	t         *testing.T
 	names     []layout.Name
 	current   *layout.Layout
+	limit     int // steps that the author takes before something else happens
 	processes []*process
 	silent    map[layout.ID]time.Duration
 	dead      []layout.ID
@@ -101,7 +103,11 @@ func (s *story) play(text string) string {
 // author takes steps until there is none left, or it goes on for too long.
 func (s *story) author() string {
 	var out strings.Builder
-	for range 20 {
+	limit := s.limit
+	for i := range 20 {
+		if s.limit = 0; limit > 0 && i == limit {
+			return out.String()
+		}
 		w := s.world()
 		next, why := Next(cluster, s.current, s.names, w)
 		out.WriteString(tell(next, why))
@@ -164,10 +170,16 @@ func (s *story) do(words []string) {
 		check(s.t, err)
 		return
 	}
+	if words[0] == "steps" {
+		var err error
+		s.limit, err = strconv.Atoi(words[1])
+		check(s.t, err)
+		return
+	}
 	p := s.process(words[0])
 	rest := words[2:]
 	switch words[1] {
-	case "runs":
+	case "runs", "seen":
 		p.gone = false
 	case "ends":
 		p.gone = true
