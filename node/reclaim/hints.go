@@ -10,18 +10,15 @@ import (
 // tell sends the hints to the owners of the values. What could not be sent is kept, up
 // to a limit; the sweep covers the rest.
 func (r *Reclaimer) tell(ctx context.Context, t *layout.Table) {
-	for id, uids := range r.takeHints(t) {
-		if id == r.opt.Self {
-			for _, u := range uids {
-				r.Hinted(u)
-			}
-			continue
+	hints := r.takeHints(t)
+	for _, u := range hints[r.opt.Self] {
+		r.Hinted(u)
+	}
+	// Those who are no members any more took their memory with them.
+	for i := range t.Layout.Members {
+		if m := &t.Layout.Members[i]; m.Incarnation != r.opt.Self {
+			r.tellMember(ctx, m, hints[m.Incarnation])
 		}
-		m := t.Member(id)
-		if m == nil {
-			continue // its memory went with it
-		}
-		r.tellMember(ctx, m, uids)
 	}
 }
 
@@ -46,9 +43,9 @@ func (r *Reclaimer) takeHints(t *layout.Table) map[layout.ID][]uid.UID {
 	defer r.mu.Unlock()
 	out := r.owed
 	r.owed = make(map[layout.ID][]uid.UID)
-	for slot, uids := range r.hints {
-		for _, m := range t.Owners(slot).Ack {
-			out[m.Incarnation] = append(out[m.Incarnation], uids...)
+	for slot := range layout.Slots {
+		for _, m := range t.Owners(uint8(slot)).Ack {
+			out[m.Incarnation] = append(out[m.Incarnation], r.hints[uint8(slot)]...)
 		}
 	}
 	clear(r.hints)

@@ -53,6 +53,8 @@ type Options struct {
 	Asker  Asker
 	// Second is the length of a second of the store's clock; tests have short ones.
 	Second time.Duration
+	// Now is a monotonic clock, of which only differences count. Default: time since New.
+	Now func() time.Duration
 }
 
 // Reclaimer frees the values of one node.
@@ -66,17 +68,22 @@ type Reclaimer struct {
 	owed   map[layout.ID][]uid.UID // by owner, sent and not received
 	behind bool                    // something was not queued: sweep faster
 
-	sweep sweep
-	freed atomic.Int64
+	sweep   sweep
+	serving serving
+	freed   atomic.Int64
 }
 
 type check struct {
 	uid  uid.UID
-	from time.Time // checked Grace after this
+	from time.Duration // checked Grace after this
 }
 
 // New returns a Reclaimer; Run makes it work.
 func New(opt Options) *Reclaimer {
+	if opt.Now == nil {
+		start := time.Now()
+		opt.Now = func() time.Duration { return time.Since(start) }
+	}
 	return &Reclaimer{opt: opt, hints: make(map[uint8][]uid.UID), owed: make(map[layout.ID][]uid.UID)}
 }
 
@@ -98,7 +105,7 @@ func (r *Reclaimer) Placed(u uid.UID) {
 		r.behind = true
 		return
 	}
-	r.queue = append(r.queue, check{u, time.Now()})
+	r.queue = append(r.queue, check{u, r.opt.Now()})
 }
 
 // Hinted has a value checked soon: a primary dropped its last entry for it.
@@ -129,27 +136,56 @@ func (r *Reclaimer) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			r.Round(ctx)
 		}
-		table := r.opt.Table()
-		if table == nil {
-			continue
-		}
-		r.tell(ctx, table)
-		r.check(ctx, table, r.takeDue(time.Now()), false)
-		uids, fast := r.sweep.next(r, table)
-		r.check(ctx, table, uids, fast)
 	}
 }
 
+// Round is one piece of the work, to be done several times in a second. It is for one
+// goroutine at a time.
+func (r *Reclaimer) Round(ctx context.Context) {
+	t := r.opt.Table()
+	if t == nil {
+		return
+	}
+	r.tell(ctx, t)
+	r.sweep.follow(t)
+	if !r.serving.long(t.Member(r.opt.Self), r.opt.Now(), (Grace+1)*r.opt.Second) {
+		return
+	}
+	r.check(ctx, t, r.takeDue(r.opt.Now()), false)
+	uids, standIn := r.sweep.next(r, t)
+	r.check(ctx, t, uids, standIn)
+}
+
+// serving is since when this node serves. What it has not served for long it may not free:
+// before, values were placed without it.
+type serving struct {
+	is    bool
+	since time.Duration
+}
+
+// long tells whether a node has served for a time.
+func (s *serving) long(me *layout.Member, now, atLeast time.Duration) bool {
+	if me == nil || me.Phase != layout.Serving {
+		s.is = false
+		return false
+	}
+	if !s.is {
+		s.is, s.since = true, now
+	}
+	return now-s.since > atLeast
+}
+
 // takeDue returns the values whose check is due.
-func (r *Reclaimer) takeDue(now time.Time) []uid.UID {
+func (r *Reclaimer) takeDue(now time.Duration) []uid.UID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := r.due
 	r.due = nil
 	n := 0
 	// The store's clock has whole seconds: a second more makes sure that it agrees.
-	for n < len(r.queue) && now.Sub(r.queue[n].from) > (Grace+1)*r.opt.Second {
+	for n < len(r.queue) && now-r.queue[n].from > (Grace+1)*r.opt.Second {
 		out = append(out, r.queue[n].uid)
 		n++
 	}
@@ -220,27 +256,34 @@ func (r *Reclaimer) free(ctx context.Context, t *layout.Table, asked []candidate
 
 // withoutWitness returns the values whose witness says that it does not refer to them.
 func (r *Reclaimer) withoutWitness(ctx context.Context, t *layout.Table, asked []candidate) (left []candidate) {
-	by := make(map[*layout.Member][]candidate)
+	by := make(map[layout.ID][]candidate)
 	for _, c := range asked {
 		if m := t.Owners(c.Witness).Primary; m != nil {
-			by[m] = append(by[m], c)
+			by[m.Incarnation] = append(by[m.Incarnation], c)
 		} else {
 			r.Placed(c.uid) // later
 		}
 	}
-	for m, cs := range by {
-		refs := make([]wire.Ref, len(cs))
-		for i, c := range cs {
-			refs[i] = wire.Ref{UID: c.uid, Slot: int(c.Witness)}
+	for _, m := range primaries(t) {
+		if cs := by[m.Incarnation]; len(cs) > 0 {
+			left = append(left, r.askWitness(ctx, m, cs, t.Layout.Epoch)...)
 		}
-		slots, err := r.opt.Asker.Refs(ctx, m, refs, t.Layout.Epoch)
-		for i, c := range cs {
-			switch {
-			case err != nil:
-				r.Placed(c.uid)
-			case slots[i] == wire.AnySlot:
-				left = append(left, c)
-			}
+	}
+	return left
+}
+
+func (r *Reclaimer) askWitness(ctx context.Context, m *layout.Member, asked []candidate, epoch uint64) (left []candidate) {
+	refs := make([]wire.Ref, len(asked))
+	for i, c := range asked {
+		refs[i] = wire.Ref{UID: c.uid, Slot: int(c.Witness)}
+	}
+	slots, err := r.opt.Asker.Refs(ctx, m, refs, epoch)
+	for i, c := range asked {
+		switch {
+		case err != nil:
+			r.Placed(c.uid)
+		case slots[i] == wire.AnySlot:
+			left = append(left, c)
 		}
 	}
 	return left
