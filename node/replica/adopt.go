@@ -62,7 +62,8 @@ func (m *Machine) leave(s *slot, o *layout.Owners) {
 		for i := range s.backup.unsettled {
 			s.backup.unsettled[i].op.fail(errRemoved)
 		}
-		s.backup, s.copying, s.earlier = backup{}, copying{}, nil
+		// Who is about to join has not been an owner: what it has copied stays.
+		s.backup, s.copying, s.earlier = backup{}, copying{copied: s.copying.copied && !s.owner}, nil
 	}
 }
 
