@@ -1,0 +1,177 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/node/kv"
+)
+
+const (
+	// wellWithin is how long it may take after all is healed until all serve again.
+	wellWithin = 40 * time.Second
+	// freedWithin is how long values may stay after their last key went.
+	freedWithin = 60 * time.Second
+)
+
+// end heals everything and checks that all becomes well.
+func (s *Simulation) end() {
+	s.faults.heal()
+	healed := s.now
+	s.until(wellWithin, s.unwell)
+	s.longest("until all was well", s.now-healed)
+	s.idle = true
+	s.writeAll()
+	quiet := s.now
+	s.until(freedWithin, s.untidy)
+	s.longest("until all was freed", s.now-quiet)
+	s.readAll()
+	s.checkHistory()
+}
+
+// until runs until nothing is left to complain of.
+func (s *Simulation) until(limit time.Duration, complaint func() string) {
+	deadline := s.now + limit
+	for {
+		why := complaint()
+		if why == "" {
+			return
+		}
+		if s.now > deadline {
+			for _, a := range s.authors {
+				why += "; the author says: " + a.why
+			}
+			s.violated("%v after all was healed: %s", limit, why)
+		}
+		s.runUntil(s.now + 100*time.Millisecond)
+	}
+}
+
+// unwell says what is not as it should be.
+func (s *Simulation) unwell() string {
+	t := s.durable.newest()
+	if t == nil {
+		return "there is no layout"
+	}
+	l := t.Layout
+	if len(l.Members) != len(s.hosts) {
+		return fmt.Sprintf("layout %d has %d members", l.Epoch, len(l.Members))
+	}
+	for _, h := range s.hosts {
+		switch p := h.proc; {
+		case p == nil:
+			return fmt.Sprintf("nobody runs at host %d", h.number)
+		case p.epoch() != l.Epoch:
+			return fmt.Sprintf("%s has layout %d", idName(p.id), p.epoch())
+		case p.phase() != layout.Serving:
+			return fmt.Sprintf("%s is %s", idName(p.id), p.phase())
+		}
+	}
+	for n := range layout.Slots {
+		o := t.Owners(uint8(n))
+		p := s.process(o.Primary.Incarnation)
+		if st := p.machine.State(uint8(n), p.clock()); !st.Leased || len(o.Serving) != s.profile.copies {
+			return fmt.Sprintf("slot %d: active %v, leased %v, %d owners", n, st.Active, st.Leased, len(o.Serving))
+		}
+		if o.Loss != 0 {
+			return fmt.Sprintf("slot %d is still marked as lost", n)
+		}
+		if want := layout.SegmentsOf(l.Members, l.Epoch); primaryIn(l, want, uint8(n)) != o.Primary.Incarnation {
+			return fmt.Sprintf("slot %d has not the primary that it should have", n)
+		}
+	}
+	return ""
+}
+
+func primaryIn(l *layout.Layout, segments []layout.Segment, n uint8) layout.ID {
+	i := len(segments) - 1
+	for segments[i].Lo > n {
+		i--
+	}
+	return l.Members[segments[i].Order[0]].Incarnation
+}
+
+// writeAll writes every key at once: now that must succeed.
+func (s *Simulation) writeAll() {
+	s.runUntil(s.now + 4*time.Second) // what was under way ends
+	left := 0
+	for i, k := range s.keys {
+		p := s.hosts[i%len(s.hosts)].proc
+		for _, in := range []input{{kind: putKind, uid: s.values[i%len(s.values)]}, {kind: getKind}} {
+			left++
+			s.request(p, k, in, func(out output, err error) {
+				left--
+				if err != nil && out.kind != notFoundKind {
+					s.violated("all is well, but %s %v: %v", k.name, in, err)
+				}
+			})
+		}
+	}
+	s.until(10*time.Second, func() string {
+		if left == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%d requests are still under way", left)
+	})
+}
+
+// untidy says which owners do not have the same, or something that nobody needs.
+func (s *Simulation) untidy() string {
+	t := s.durable.newest()
+	needed := make(map[uid.UID]bool)
+	for _, n := range s.slots {
+		var first []kv.Entry
+		for i, m := range t.Owners(n).Serving {
+			all := s.process(m.Incarnation).mem.entries(n)
+			if i == 0 {
+				first = all
+			}
+			for j := range all {
+				needed[all[j].UID] = true
+				if all[j].Deleted {
+					return fmt.Sprintf("%s keeps a tombstone: %s", idName(m.Incarnation), describe(&all[j]))
+				}
+			}
+			if !slices.EqualFunc(first, all, func(a, b kv.Entry) bool { return a == b }) {
+				return fmt.Sprintf("the owners of slot %d have different entries", n)
+			}
+		}
+	}
+	for _, n := range s.slots {
+		for _, m := range t.Owners(n).Serving {
+			p := s.process(m.Incarnation)
+			got := p.mem.UIDs(n, uid.UID{}, 100)
+			for _, u := range got {
+				if !needed[u] {
+					return fmt.Sprintf("%s keeps %s, which no key refers to", idName(p.id), valueName(u))
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// readAll reads every key at every node: the history ends with it.
+func (s *Simulation) readAll() {
+	left := 0
+	for _, h := range s.hosts {
+		for _, k := range s.keys {
+			left++
+			s.request(h.proc, k, input{kind: getKind}, func(out output, err error) {
+				left--
+				if err != nil && out.kind != notFoundKind {
+					s.violated("all is well, but %s cannot be read: %v", k.name, err)
+				}
+			})
+		}
+	}
+	s.until(10*time.Second, func() string {
+		if left == 0 {
+			return ""
+		}
+		return "reads are still under way"
+	})
+}

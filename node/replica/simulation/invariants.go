@@ -1,0 +1,106 @@
+package simulation
+
+import (
+	"github.com/eiri/seppen/api/layout"
+)
+
+// check looks at what must hold after every step.
+func (s *Simulation) check(p *process) {
+	if p != nil && !p.dead {
+		s.onePrimary(p)
+	}
+	if s.truth.changed {
+		s.truth.changed = false
+		s.nothingLost()
+	}
+}
+
+// onePrimary checks that of each slot at most one node could answer at this moment (I1).
+// Only the process that did something can have become one.
+func (s *Simulation) onePrimary(p *process) {
+	now := p.clock()
+	for i, n := range s.slots {
+		st := p.machine.State(n, now)
+		if st.Active != p.active[i] {
+			p.active[i] = st.Active
+			s.truth.changed = true
+			if st.Active {
+				s.trace(p, "is active in slot %d, view %d", n, st.View)
+			}
+		}
+		if !st.Leased {
+			continue
+		}
+		for _, h := range s.hosts {
+			o := h.proc
+			if o == nil || o == p || !o.active[i] {
+				continue
+			}
+			if other := o.machine.State(n, o.clock()); other.Leased {
+				s.violated("slot %d has two primaries that may answer: %s in view %d and %s in view %d (I1)",
+					n, idName(p.id), st.View, idName(o.id), other.View)
+			}
+		}
+	}
+}
+
+// nothingLost checks that all who must have everything have it.
+func (s *Simulation) nothingLost() {
+	t := s.durable.newest()
+	if t == nil {
+		return
+	}
+	for i := range s.keys {
+		k := s.truth.keys[s.keys[i].name]
+		o := t.Owners(k.slot)
+		for _, m := range o.Serving {
+			if p := s.process(m.Incarnation); !p.dead {
+				s.hasEntry(p, k)
+			}
+		}
+		if o.Primary != nil {
+			s.hasValues(t, k, s.process(o.Primary.Incarnation), o.View)
+		}
+	}
+}
+
+// hasEntry checks that an owner has what was acknowledged, or something newer (I2).
+func (s *Simulation) hasEntry(p *process, k *known) {
+	if k.acked.Key == "" {
+		return
+	}
+	e, ok := p.mem.Store.Entry(k.slot, k.name)
+	switch {
+	case ok && e.Version.Compare(k.acked.Version) >= 0:
+	case !ok && (k.acked.Deleted || k.deleted.Compare(k.acked.Version) > 0):
+	case !ok:
+		s.violated("%s does not have %s, which was acknowledged (I2)", idName(p.id), describe(&k.acked))
+	default:
+		s.violated("%s has %s, but %s was acknowledged (I2)", idName(p.id), describe(&e), describe(&k.acked))
+	}
+}
+
+// hasValues checks that every owner of a value has it that an entry of an active primary
+// refers to.
+func (s *Simulation) hasValues(t *layout.Table, k *known, primary *process, view uint64) {
+	if primary.dead {
+		return
+	}
+	st := primary.machine.State(k.slot, primary.clock())
+	if !st.Active || st.View != view {
+		return
+	}
+	e, ok := primary.mem.Store.Entry(k.slot, k.name)
+	if !ok || e.Deleted {
+		return
+	}
+	o := t.Owners(e.UID.Slot())
+	if o.Loss != 0 {
+		return
+	}
+	for _, m := range o.Serving {
+		if p := s.process(m.Incarnation); !p.dead && !p.mem.Has(e.UID) {
+			s.violated("%s does not have the value of %s (I3, I5)", idName(p.id), describe(&e))
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var (
+	seeds = flag.Int("seeds", 600, "how many seeds are run")
+	from  = flag.Uint64("from", 1, "the first of them")
+	show  = flag.String("show", "", "write what happens in the first seed to this file; - is standard output")
+)
+
+// TestSeeds runs many seeds. One that fails says how it is run alone.
+func TestSeeds(t *testing.T) {
+	if *show != "" {
+		traced(t, *from)
+		return
+	}
+	count := *seeds
+	if testing.Short() {
+		count = min(count, 100)
+	}
+	var next atomic.Uint64
+	var mu sync.Mutex
+	var total tally
+	started := time.Now()
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for !t.Failed() {
+				i := next.Add(1) - 1
+				if i >= uint64(count) {
+					return
+				}
+				r := Run(*from+i, nil)
+				mu.Lock()
+				total.add(&r)
+				mu.Unlock()
+				report(t, &r)
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%v in %v", &total, time.Since(started).Round(time.Millisecond))
+}
+
+func report(t *testing.T, r *Result) {
+	if v := r.Failed; v != nil {
+		t.Errorf("%v\nagain, with what happens: go test ./node/replica/simulation -run TestSeeds -from %d -show -", v, v.Seed)
+	}
+}
+
+func traced(t *testing.T, seed uint64) {
+	out := os.Stdout
+	if *show != "-" {
+		var err error
+		if out, err = os.Create(*show); err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+	}
+	r := Run(seed, func(line string) { fmt.Fprintln(out, line) })
+	report(t, &r)
+}
+
+// tally is what many seeds came to.
+type tally struct {
+	seeds, steps int
+	time         time.Duration
+	counts       map[string]int
+	times        map[string]time.Duration
+}
+
+func (a *tally) add(r *Result) {
+	if a.counts == nil {
+		a.counts, a.times = make(map[string]int), make(map[string]time.Duration)
+	}
+	a.seeds++
+	a.steps += r.Steps
+	a.time += r.Time
+	for k, n := range r.Counts {
+		a.counts[k] += n
+	}
+	for k, d := range r.Times {
+		a.times[k] = max(a.times[k], d)
+	}
+}
+
+func (a *tally) String() string {
+	return fmt.Sprintf("%d seeds, %d steps, %v of their time; %v; at most %v", a.seeds, a.steps, a.time.Round(time.Second), a.counts, a.times)
+}

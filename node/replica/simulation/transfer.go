@@ -1,0 +1,134 @@
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"time"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/transfer"
+	"github.com/eiri/seppen/node/wire"
+)
+
+// copySource is how a task asks the other members.
+type copySource struct{ t *task }
+
+func (c copySource) ask(m *layout.Member, body any) (any, error) {
+	a := c.t.call(m, body, callTimeout)
+	return a.body, a.err
+}
+
+// Entries implements transfer.Source.
+func (c copySource) Entries(_ context.Context, m *layout.Member, slot uint8, after string) (wire.EntryPage, error) {
+	b, err := c.ask(m, wire.Entries{Slot: slot, After: after})
+	if err != nil {
+		return wire.EntryPage{}, err
+	}
+	return b.(wire.EntryPage), nil
+}
+
+// UIDs implements transfer.Source.
+func (c copySource) UIDs(_ context.Context, m *layout.Member, slot uint8, after uid.UID) (wire.UIDPage, error) {
+	b, err := c.ask(m, wire.UIDsAfter{Slot: slot, After: after})
+	if err != nil {
+		return wire.UIDPage{}, err
+	}
+	return b.(wire.UIDPage), nil
+}
+
+// Fetch implements transfer.Source.
+func (c copySource) Fetch(_ context.Context, m *layout.Member, uids []uid.UID, each func(uid.UID, int64, io.Reader) error) error {
+	b, err := c.ask(m, fetch{uids})
+	if err != nil {
+		return err
+	}
+	for i, here := range b.([]bool) {
+		size := int64(-1)
+		if here {
+			size = int64(len(valueBytes(uids[i])))
+		}
+		c.t.of.stall()
+		if err := each(uids[i], size, bytes.NewReader(valueBytes(uids[i]))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Suspect implements transfer.Source.
+func (c copySource) Suspect(context.Context, *layout.Member, uid.UID) {}
+
+// startCopying copies all slots of this node again and again, as the Copier of
+// node/transfer does.
+func (p *process) startCopying() {
+	p.sim.spawn(p, "copying", func(t *task) {
+		parts := &transfer.Parts{
+			Self: p.id, Table: func() *layout.Table { return p.table }, Source: copySource{t}, Machine: p.machine, Values: p.mem,
+		}
+		var slots []*transfer.Slot
+		for _, n := range p.sim.slots {
+			slots = append(slots, transfer.NewSlot(parts, n))
+		}
+		for {
+			t.sleep(50 * time.Millisecond)
+			if phase := p.phase(); phase != layout.Joining && phase != layout.Attached {
+				continue
+			}
+			p.copyEmpty()
+			for _, s := range slots {
+				p.copySlot(t, s)
+			}
+		}
+	})
+}
+
+func (p *process) phase() layout.Phase {
+	if p.table == nil {
+		return 0
+	}
+	if me := p.table.Member(p.id); me != nil {
+		return me.Phase
+	}
+	return 0
+}
+
+func (p *process) copySlot(t *task, s *transfer.Slot) {
+	for range 20 {
+		done, err := s.Step(context.Background())
+		if err != nil {
+			p.sim.trace(p, "does not copy: %v", err)
+			return
+		}
+		if done {
+			return
+		}
+		p.stall()
+	}
+}
+
+// copyEmpty copies the slots that never have anything, without asking anybody. It is not
+// stalled, so it sees one layout.
+func (p *process) copyEmpty() {
+	me := p.table.Member(p.id)
+	for n := range layout.Slots {
+		slot := uint8(n)
+		if !me.Name.Range.Contains(slot) || p.sim.used[slot] {
+			continue
+		}
+		if me.Phase == layout.Joining {
+			p.machine.Copied(slot)
+			continue
+		}
+		view, ok := p.machine.OpenCopy(slot)
+		if !ok {
+			continue
+		}
+		page := wire.EntryPage{Watermark: kv.Version{View: view}}
+		if p.machine.TakePage(slot, view, "", &page) == nil && p.machine.EntriesCopied(slot, view) == nil {
+			_ = p.machine.ValuesCopied(slot, view) // in another view it is done again
+		}
+	}
+}
