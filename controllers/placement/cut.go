@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 )
@@ -31,46 +32,60 @@ func (s *situation) cutOff() (goes, stays *layout.Member) {
 			cmp.Compare(a.goes.Phase, b.goes.Phase),
 			cmp.Compare(number(a.primary), number(b.primary)),
 			bytes.Compare(a.goes.Incarnation[:], b.goes.Incarnation[:]),
+			bytes.Compare(a.stays.Incarnation[:], b.stays.Incarnation[:]),
 		)
 	})
 	return worst.goes, worst.stays
 }
 
-// cuts are all broken links, each from both ends.
+// cuts are all broken links, each from both ends. One complaint is enough.
 func (s *situation) cuts() []cut {
 	var out []cut
-	for i := range s.current.Members {
-		for j := range s.current.Members {
-			a, b := &s.current.Members[i], &s.current.Members[j]
-			if i == j || !s.misses(a, b) && !s.misses(b, a) {
-				continue
-			}
-			if shared, primary := s.share(a, b); shared {
-				out = append(out, cut{goes: a, stays: b, complaints: s.complaints(a), primary: primary})
+	missing := s.missing()
+	for a := range missing {
+		for b := range missing[a] {
+			for _, ends := range [][2]*layout.Member{{a, b}, {b, a}} {
+				if shared, primary := s.share(ends[0], ends[1]); shared {
+					out = append(out, cut{goes: ends[0], stays: ends[1], complaints: complaints(missing, ends[0]), primary: primary})
+				}
 			}
 		}
 	}
 	return out
 }
 
-// misses tells whether a has not heard of b for too long, though neither was away.
-func (s *situation) misses(a, b *layout.Member) bool {
-	if !s.steady(a) || !s.steady(b) {
-		return false
+// missing are the members of whom a member has not heard for too long, though neither of
+// the two was away.
+func (s *situation) missing() map[*layout.Member]map[*layout.Member]bool {
+	out := make(map[*layout.Member]map[*layout.Member]bool)
+	for i := range s.current.Members {
+		a := &s.current.Members[i]
+		if !s.steady(a.Incarnation) {
+			continue
+		}
+		for _, p := range s.heard[a.Incarnation].Peers {
+			if time.Duration(p.Silent)*time.Millisecond < CutAfter || !s.steady(p.Incarnation) || p.Incarnation == a.Incarnation {
+				continue
+			}
+			if out[a] == nil {
+				out[a] = make(map[*layout.Member]bool)
+			}
+			j := slices.IndexFunc(s.current.Members, func(m layout.Member) bool { return m.Incarnation == p.Incarnation })
+			out[a][&s.current.Members[j]] = true
+		}
 	}
-	silence, ok := reports(s.heard[a.Incarnation], b.Incarnation)
-	return ok && silence >= CutAfter
+	return out
 }
 
-func (s *situation) steady(m *layout.Member) bool {
-	o := s.heard[m.Incarnation]
+func (s *situation) steady(id layout.ID) bool {
+	o := s.heard[id]
 	return o != nil && o.Answering >= CutAfter
 }
 
-func (s *situation) complaints(about *layout.Member) int {
+func complaints(missing map[*layout.Member]map[*layout.Member]bool, about *layout.Member) int {
 	n := 0
-	for i := range s.current.Members {
-		if s.misses(&s.current.Members[i], about) {
+	for _, of := range missing {
+		if of[about] {
 			n++
 		}
 	}
