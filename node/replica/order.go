@@ -219,7 +219,8 @@ func (m *Machine) Replicated(r *Replicate, ok bool, now time.Duration) Effects {
 	s, op := &m.slots[r.Msg.Slot], r.op
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if op.finished || op.entry.Version != r.Msg.Entry.Version || s.order.pending[op.entry.Key] != op {
+	v := r.Msg.Entry.Version
+	if op.finished || op.entry.Version != v || v.View != s.view || s.order.pending[op.entry.Key] != op {
 		return fx
 	}
 	i := slices.IndexFunc(op.missing, func(a missing) bool { return a.member.Incarnation == r.To.Incarnation })
