@@ -21,7 +21,7 @@ func (m *Machine) Adopt(t *layout.Table, now time.Duration) Effects {
 		s, o := &m.slots[i], t.Owners(uint8(i))
 		s.mu.Lock()
 		if s.view != o.View {
-			m.leave(s, o)
+			m.leave(s, o, now)
 			m.enter(s, o)
 		} else {
 			m.refresh(s, o)
@@ -44,7 +44,7 @@ func (m *Machine) is(member *layout.Member) bool {
 
 // leave ends a view. What this node had under way as its primary stays under way if it is
 // the next one too, and else is handed over. The slot still has the old owners.
-func (m *Machine) leave(s *slot, o *layout.Owners) {
+func (m *Machine) leave(s *slot, o *layout.Owners, now time.Duration) {
 	s.standing.Store(&standing{view: s.view})
 	s.waking = nil
 	wasPrimary := m.is(s.primary)
@@ -56,6 +56,9 @@ func (m *Machine) leave(s *slot, o *layout.Owners) {
 	}
 	if o.Loss > s.loss {
 		s.loss = o.Loss
+		// A primary that was removed without being proven dead may hold leases from those who
+		// died since: nobody is left who knows of them.
+		s.begins = now + m.granted()
 		m.empty(s)
 	}
 	if !slices.ContainsFunc(o.Ack, m.is) {

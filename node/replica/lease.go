@@ -83,9 +83,12 @@ func (m *Machine) Grant(to layout.ID, epoch uint64, now time.Duration) bool {
 			delete(l.given, id)
 		}
 	}
-	l.given[to] = max(l.given[to], now+Lease*m.opt.Second*11/10)
+	l.given[to] = max(l.given[to], now+m.granted())
 	return true
 }
+
+// granted is for how long a lease lasts for whoever grants it.
+func (m *Machine) granted() time.Duration { return Lease * m.opt.Second * 11 / 10 }
 
 // Granted notes that a node of that epoch has answered a beat which was sent then. It does
 // not count if this node has not adopted the epoch (F9).

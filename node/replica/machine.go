@@ -70,7 +70,8 @@ type slot struct {
 	mu sync.Mutex
 
 	view    uint64
-	loss    uint64 // the newest that this node has heard of
+	loss    uint64        // the newest that this node has heard of
+	begins  time.Duration // after a loss nobody is active before
 	primary *layout.Member
 	others  []*layout.Member // of W, without this node
 	owner   bool             // this node is in W

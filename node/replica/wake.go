@@ -139,6 +139,9 @@ func (m *Machine) progress(s *slot, now time.Duration, fx *Effects) {
 // fenced tells whether a primary before this one may still answer by leave of a lease that
 // this node gave it.
 func (m *Machine) fenced(s *slot, now time.Duration) bool {
+	if now < s.begins {
+		return true
+	}
 	for _, id := range s.earlier {
 		confirmed := slices.ContainsFunc(s.waking.asks, func(a asking) bool { return a.done && a.member.Incarnation == id })
 		if !confirmed && m.leases.givenTo(id, now) {
