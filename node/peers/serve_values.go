@@ -62,9 +62,14 @@ func (s *Service) place(r *peer.Request) (answer, error) {
 	return answer{}, s.check(r.Epoch, ofSlot(p.UID.Slot()))
 }
 
-// owns refuses values of slots that this node does not own.
+// owns refuses values of slots that this node does not own, and of those that nobody
+// serves: their owners begin without any value, and need not all be there yet.
 func (s *Service) owns(slot uint8) error {
-	for _, m := range s.State.Table().Owners(slot).Ack {
+	owners := s.State.Table().Owners(slot)
+	if owners.Primary == nil {
+		return kv.Refuse(kv.NoPrimary, "slot %d has none", slot)
+	}
+	for _, m := range owners.Ack {
 		if m.Incarnation == s.State.Incarnation() {
 			return nil
 		}

@@ -40,8 +40,9 @@ type Reading interface{ Has(slot uint8) bool }
 type Owners interface {
 	// Has asks an owner, this node among them, whether it has a value, and protects it if so.
 	Has(ctx context.Context, m *layout.Member, p wire.Place) (bool, error)
-	// Remove removes an entry in order if it still refers to the value.
-	Remove(ctx context.Context, slot uint8, key string, u uid.UID) error
+	// Remove removes an entry in order if it is still of that version: a newer one may refer
+	// to the same value, placed anew.
+	Remove(ctx context.Context, slot uint8, key string, v kv.Version) error
 }
 
 // Entries finds what refers to values of a slot, see node/store.
@@ -137,7 +138,8 @@ func (p *Purger) slot(ctx context.Context, slot uint8) bool {
 }
 
 // exists asks the owners of a value whether it is there. It is only if all of them have
-// it; sure tells that each has answered, and that they agree.
+// it: one that was copying when the last of the others died may have what another one that
+// begins with it has not. sure tells that each has answered.
 func (p *Purger) exists(ctx context.Context, t *layout.Table, r *store.Reference) (exists, sure bool) {
 	owners := t.Owners(r.UID.Slot())
 	if len(owners.Serving) == 0 {
@@ -153,11 +155,11 @@ func (p *Purger) exists(ctx context.Context, t *layout.Table, r *store.Reference
 			have++
 		}
 	}
-	return have > 0, have == 0 || have == len(owners.Serving)
+	return have == len(owners.Serving), true
 }
 
 func (p *Purger) remove(ctx context.Context, r *store.Reference) bool {
-	err := p.opt.Owners.Remove(ctx, r.Slot, r.Key, r.UID)
+	err := p.opt.Owners.Remove(ctx, r.Slot, r.Key, r.Version)
 	if err == nil {
 		p.removed.Add(1)
 	}

@@ -123,8 +123,12 @@ func (r *Router) Delete(ctx context.Context, key string, cond kv.Conditions) err
 
 // place brings the value to every owner of its slot, or at least there.
 func (r *Router) place(ctx context.Context, t *layout.Table, p wire.Place, src *source) error {
+	owners := t.Owners(p.UID.Slot())
+	if owners.Primary == nil { // see peers.Service
+		return kv.Refuse(kv.NoPrimary, "slot %d has none", p.UID.Slot())
+	}
 	var others []*layout.Member
-	for _, m := range t.Owners(p.UID.Slot()).Ack {
+	for _, m := range owners.Ack {
 		if m.Incarnation == r.owner.Self {
 			if err := r.placeHere(p, src); err != nil {
 				return err
