@@ -99,7 +99,11 @@ func (p *process) ticket(t *task, m *layout.Member) (wire.Ticket, error) {
 
 // placeAll brings a value to every owner of its slot, or has it touched there.
 func (p *process) placeAll(t *task, table *layout.Table, b wire.Place) error {
-	for _, m := range table.Owners(b.UID.Slot()).Ack {
+	owners := table.Owners(b.UID.Slot())
+	if owners.Primary == nil {
+		return kv.Refuse(kv.NoPrimary, "slot %d has none", b.UID.Slot())
+	}
+	for _, m := range owners.Ack {
 		if err := p.placeAt(t, table, m, b); err != nil {
 			return err
 		}
@@ -174,6 +178,7 @@ func (p *process) remove(t *task, r *request, slot uint8, w *wire.Write) error {
 // get reads the entry from its primary, then the value from any owner.
 func (p *process) get(t *task, slot uint8, key string) (e kv.Entry, err error) {
 	err = p.retry(t, func(table *layout.Table) error {
+		e = kv.Entry{}
 		m, err := primaryOf(table, slot)
 		if err != nil {
 			return err

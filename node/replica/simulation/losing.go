@@ -2,10 +2,11 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
-	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/purge"
 	"github.com/eiri/seppen/node/replica"
 	"github.com/eiri/seppen/node/wire"
@@ -34,8 +35,10 @@ func (h holders) Has(_ context.Context, m *layout.Member, b wire.Place) (bool, e
 }
 
 // Remove implements purge.Owners. What it removes counts as a client's delete.
-func (h holders) Remove(_ context.Context, slot uint8, name string, u uid.UID) error {
+func (h holders) Remove(_ context.Context, slot uint8, name string, v kv.Version) error {
 	p := h.t.of
+	e, _ := p.mem.Entry(slot, name)
+	u := e.UID
 	r := &request{
 		sim: p.sim, at: p, key: name, slot: slot, in: input{kind: deleteKind, match: u}, call: p.sim.history.tick(),
 		sent: true, then: func(output, error) {},
@@ -43,11 +46,15 @@ func (h holders) Remove(_ context.Context, slot uint8, name string, u uid.UID) e
 	p.requests = append(p.requests, r)
 	p.sim.truth.purges(p, name, u)
 	p.stall()
-	op, fx := p.machine.Purge(slot, name, u, p.looked)
+	op, fx := p.machine.Purge(slot, name, v, p.looked)
 	p.run(fx)
 	_, err := p.await(h.t, op)
 	p.forgetRequest(r)
-	r.end(output{}, err)
+	told := err
+	if errors.Is(err, kv.ErrPrecondition) || errors.Is(err, kv.ErrNotFound) {
+		told = kv.Refuse(kv.Moved, "it is of another version") // of the value that says nothing
+	}
+	r.end(output{}, told)
 	return err
 }
 

@@ -247,9 +247,13 @@ func ended(op *replica.Op) bool {
 	}
 }
 
-// owns refuses values of slots that this node does not own.
+// owns refuses values of slots that this node does not own, and of those that nobody serves.
 func (p *process) owns(slot uint8) error {
-	for _, m := range p.table.Owners(slot).Ack {
+	owners := p.table.Owners(slot)
+	if owners.Primary == nil {
+		return kv.Refuse(kv.NoPrimary, "slot %d has none", slot)
+	}
+	for _, m := range owners.Ack {
 		if m.Incarnation == p.id {
 			return nil
 		}
