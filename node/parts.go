@@ -5,6 +5,7 @@ import (
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/owner"
 	"github.com/eiri/seppen/node/peers"
 	"github.com/eiri/seppen/node/purge"
@@ -66,8 +67,8 @@ func (h holders) Has(ctx context.Context, m *layout.Member, p wire.Place) (bool,
 	return h.peers.Touch(ctx, m, p)
 }
 
-func (h holders) Remove(ctx context.Context, slot uint8, key string, u uid.UID) error {
-	return h.owner.Driver.Remove(ctx, slot, key, u)
+func (h holders) Remove(ctx context.Context, slot uint8, key string, v kv.Version) error {
+	return h.owner.Driver.Remove(ctx, slot, key, v)
 }
 
 type purgeMachine struct{ *replica.Machine }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
-	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
 )
@@ -32,8 +31,8 @@ type Op struct {
 	origin  layout.ID
 	id      uint64
 	ordered bool
-	purge   bool      // it removes what refers to a lost value
-	missing []missing // owners that have not acknowledged yet
+	purge   kv.Version // it removes an entry of this version, which refers to a lost value; zero: it does not
+	missing []missing  // owners that have not acknowledged yet
 
 	done     chan struct{} // closed at the end; nil if that came at once
 	finished bool
@@ -56,10 +55,9 @@ func (m *Machine) Order(n uint8, w *wire.Write, origin layout.ID, clock func() t
 	return m.order(&Op{slot: n, write: w, origin: origin, id: w.ID}, clock)
 }
 
-// Purge begins the deletion of an entry whose value was lost, if it still refers to it.
-func (m *Machine) Purge(n uint8, key string, u uid.UID, clock func() time.Duration) (*Op, Effects) {
-	w := &wire.Write{Key: key, Delete: true, Cond: kv.Conditions{Match: kv.Tags{Given: true, UIDs: []uid.UID{u}}}}
-	return m.order(&Op{slot: n, write: w, origin: m.opt.Self, purge: true}, clock)
+// Purge begins the deletion of an entry whose value was lost, if it is still of that version.
+func (m *Machine) Purge(n uint8, key string, v kv.Version, clock func() time.Duration) (*Op, Effects) {
+	return m.order(&Op{slot: n, write: &wire.Write{Key: key, Delete: true}, origin: m.opt.Self, purge: v}, clock)
 }
 
 func (m *Machine) order(op *Op, clock func() time.Duration) (*Op, Effects) {
@@ -140,7 +138,10 @@ func (m *Machine) decide(s *slot, op *Op) error {
 	if ok && current.Deleted {
 		ok = false
 	}
-	if ok && w.Conditional() && !op.purge && m.losses.suspended(current.UID) {
+	if op.purge != (kv.Version{}) && op.purge != current.Version {
+		return kv.ErrPrecondition
+	}
+	if ok && w.Conditional() && op.purge == (kv.Version{}) && m.losses.suspended(current.UID) {
 		return errSuspended(w.Key)
 	}
 	// In this order: what would fail without conditions fails in the same way with them

@@ -152,9 +152,9 @@ func (d *Driver) Order(ctx context.Context, n uint8, w *wire.Write, origin layou
 	return d.wait(ctx, op, fx)
 }
 
-// Remove removes an entry whose value was lost, if the key still refers to that value.
-func (d *Driver) Remove(ctx context.Context, n uint8, key string, u uid.UID) error {
-	op, fx := d.machine.Purge(n, key, u, d.opt.Clock)
+// Remove removes an entry whose value was lost, if it is still of that version.
+func (d *Driver) Remove(ctx context.Context, n uint8, key string, v kv.Version) error {
+	op, fx := d.machine.Purge(n, key, v, d.opt.Clock)
 	_, err := d.wait(ctx, op, fx)
 	return err
 }
