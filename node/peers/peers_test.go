@@ -18,6 +18,7 @@ import (
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/node/clock"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/member"
 	"github.com/eiri/seppen/node/store"
@@ -85,7 +86,8 @@ func newPeers(t *testing.T, o *other, epoch uint64) (*Peers, *layout.Member, *la
 	s := store.New(store.Options{})
 	p := New(state, &peer.Dialer{Key: secret.PeerKey(), Self: state.Hello}, Options{
 		Secret: secret, Store: s, Observer: nobody{}, Log: log, FreshClock: time.Second,
-		Marks: func(layout.ID, *[layout.Slots]kv.Version) []wire.Mark { return nil },
+		Marks:   func(layout.ID, *[layout.Slots]kv.Version) []wire.Mark { return nil },
+		Granted: func(layout.ID, uint64, time.Duration) {}, Clock: clock.Now, Second: time.Second,
 	})
 	l := &layout.Layout{Cluster: layout.ID{1}, Epoch: epoch}
 	for _, id := range []layout.ID{o.id, state.Incarnation()} {
