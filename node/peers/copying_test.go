@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -121,21 +122,30 @@ func TestFetchEnds(t *testing.T) {
 	is(t, p.Fetch(t.Context(), m, []uid.UID{{1}}, nil), kv.ErrUnavailable)
 }
 
-// TestFetchIsGivenUp: an owner that stops in the middle does not hold up a node that stops.
+// TestFetchIsGivenUp: an owner that stops in the middle of a value does not hold up a node
+// that gives up.
 func TestFetchIsGivenUp(t *testing.T) {
 	o := newOther(t)
 	p, m, _ := newPeers(t, o, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
+	reply := fetchReply(strings.Repeat("x", 1<<20))
 	o.body = func(r *peer.BodyRequest) {
-		_ = r.Reply(peer.CodeOK, nil, 100, func(w io.Writer) error {
-			_, err := w.Write(bytes.Repeat([]byte{0}, 1<<6))
-			cancel()
+		_ = r.Reply(peer.CodeOK, nil, int64(len(reply)), func(w io.Writer) error {
+			_, err := w.Write(reply[:len(reply)/2])
 			<-ended
 			return errors.Join(err, io.ErrClosedPipe)
 		})
 	}
-	err := p.Fetch(ctx, m, []uid.UID{{1}}, func(uid.UID, int64, io.Reader) error { return nil })
+	err := p.Fetch(ctx, m, []uid.UID{{1}}, func(_ uid.UID, _ int64, r io.Reader) error {
+		cancel()
+		start := time.Now()
+		_, err := io.Copy(io.Discard, r)
+		if time.Since(start) > 4*time.Second { // each piece may take 5
+			t.Error("it waited for the rest")
+		}
+		return err
+	})
 	close(ended)
 	is(t, err, kv.ErrUnavailable)
 	if kept := len(p.link(m).bulk); kept != 0 {
