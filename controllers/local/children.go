@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,7 +41,8 @@ func (a *author) start(now time.Time) {
 			a.missed(n, err)
 			continue
 		}
-		n.proc, n.born, n.last, n.status, n.failing = p, now, layout.ID{}, peer.Status{}, ""
+		a.homes++
+		n.proc, n.home, n.born, n.failing = p, strconv.Itoa(a.homes), now, ""
 		a.connect(n, 0)
 		a.workers.Go(func() {
 			<-p.done
@@ -78,20 +80,17 @@ func (a *author) connect(n *node, after time.Duration) {
 		if conn == nil && err == nil {
 			return
 		}
-		if !a.tell(func() { a.connected(n, p, conn, status, err) }) && conn != nil {
+		if !a.tell(func() { a.dialled(n, p, conn, &status, err) }) && conn != nil {
 			conn.Close()
 		}
 	})
 }
 
-func (a *author) connected(n *node, p *process, conn *peer.Conn, status peer.Status, err error) {
+func (a *author) dialled(n *node, p *process, conn *peer.Conn, status *peer.Status, err error) {
 	switch {
-	case n.proc != p || p.ended():
-		if conn != nil {
-			conn.Close()
-		}
 	case err == nil:
-		n.conn, n.last, n.status = conn, conn.Remote().Incarnation, status
+		a.connected(n, p, conn, status)
+	case n.proc != p || p.ended():
 	case !a.ready:
 		a.fatal = err
 	default:
@@ -107,12 +106,16 @@ func (a *author) ended(n *node, p *process) {
 	if n.conn != nil {
 		n.conn.Close()
 	}
-	n.proc, n.conn, n.due = nil, nil, time.Time{}
+	id := n.last
+	a.buried(id)
+	n.proc, n.conn, n.due, n.last, n.status, n.epoch, n.silent = nil, nil, time.Time{}, layout.ID{}, peer.Status{}, 0, false
 	if !a.ready {
 		a.fatal = fmt.Errorf("%s did not start: %s\n%s", n.name, p.end(), strings.Join(p.lastLines(), "\n"))
 		return
 	}
-	what := fmt.Sprintf("%s (pid %d) died: %s. %s", n.name, p.pid(), p.end(), a.losses(n))
+	a.urgent = true
+	a.upset()
+	what := fmt.Sprintf("%s (pid %d) died: %s. %s", n.name, p.pid(), p.end(), a.losses(id))
 	if !a.cfg.Restart {
 		a.out.note("%s It is not started again (--restart=false).", what)
 		if a.allGone() {
@@ -135,13 +138,11 @@ func (a *author) allGone() bool {
 	return true
 }
 
-// losses says what the death of a node's last incarnation means.
-func (a *author) losses(n *node) string {
+// losses says what the death of an incarnation means.
+func (a *author) losses(id layout.ID) string {
 	alive := make(map[layout.ID]bool, len(a.nodes))
-	for _, other := range a.nodes {
-		if other.proc != nil {
-			alive[other.last] = true
-		}
+	for _, n := range a.nodes {
+		alive[n.last] = n.proc != nil
 	}
-	return losses(a.current, n.last, alive)
+	return losses(a.current, id, alive)
 }

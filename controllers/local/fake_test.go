@@ -1,6 +1,7 @@
 package local
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -46,8 +47,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fake is a node without a store. How it behaves is the first part of its name, up to
-// a dot:
+// fake is a node without a store: it copies at once, and is complete and active at once.
+// How it behaves otherwise is the first part of its name, up to a dot:
 //
 //	fails      exits at once
 //	hangs      never listens
@@ -55,8 +56,12 @@ func TestMain(m *testing.M) {
 //	unready    never serves
 //	refuses    adopts no layout
 //	disowned   says it has another name
+//	witness    says that it hears of all others
+//	quits      exits when it is no member any more, instead of going on as another
+//	           incarnation
 //
-// SIGHUP makes it drop the connections to its peer port.
+// SIGHUP makes it drop the connections to its peer port, SIGUSR1 makes it another
+// incarnation at once.
 type fake struct {
 	name        layout.Name
 	manner      string
@@ -64,6 +69,7 @@ type fake struct {
 
 	mu     sync.Mutex
 	layout *layout.Layout
+	peers  *tracker
 }
 
 func fakeNode(args []string) int {
@@ -134,18 +140,42 @@ func (n *fake) run(secret *uid.Secret, rest, peers, admin string) int {
 	log.Info("fake node listens")
 	log.Warn("fake node warns")
 	server := &peer.Server{Key: secret.PeerKey(), Self: n.self, Log: log, Calls: n.call}
-	drop := make(chan os.Signal, 1)
-	signal.Notify(drop, syscall.SIGHUP)
-	tracked := &tracker{Listener: listeners[2]}
-	go func() {
-		for range drop {
-			tracked.drop()
-		}
-	}()
-	defer server.Serving(tracked)()
+	n.peers = &tracker{Listener: listeners[2]}
+	go n.obey()
+	defer server.Serving(n.peers)()
 	go http.Serve(listeners[0], http.HandlerFunc(n.serveREST)) //nolint:errcheck,gosec // it ends with the process
 	<-stop
 	return 0
+}
+
+// obey does what signals say.
+func (n *fake) obey() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	for s := range signals {
+		if s == syscall.SIGUSR1 {
+			n.mu.Lock()
+			n.incarnation, n.layout = layout.NewID(), nil
+			n.mu.Unlock()
+		}
+		n.peers.drop()
+	}
+}
+
+// adopt takes a newer layout over.
+func (n *fake) adopt(l *layout.Layout) {
+	if n.layout != nil && l.Epoch <= n.layout.Epoch {
+		return
+	}
+	if n.layout != nil && has(n.layout, n.incarnation) && !has(l, n.incarnation) {
+		if n.manner == "quits" {
+			os.Exit(4)
+		}
+		n.incarnation, n.layout = layout.NewID(), nil
+		n.peers.drop()
+		return
+	}
+	n.layout = l
 }
 
 func (n *fake) self() peer.Hello {
@@ -170,10 +200,8 @@ func (n *fake) call(r *peer.Request) {
 			r.Reply(peer.CodeRefused, []byte("no such layout"), nil)
 			return
 		}
-		if n.layout == nil || l.Epoch > n.layout.Epoch {
-			n.layout = l
-		}
-		r.Reply(peer.CodeOK, n.layout.Encode(), nil)
+		n.adopt(l)
+		r.Reply(peer.CodeOK, l.Encode(), nil)
 	case peer.OpStatus:
 		b, err := json.Marshal(n.status())
 		if err != nil {
@@ -195,16 +223,33 @@ func (n *fake) status() peer.Status {
 		s.Reason = "no layout yet"
 		return s
 	}
-	s.Cluster, s.Epoch = n.layout.Cluster, n.layout.Epoch
+	hash := n.layout.Hash()
+	s.Cluster, s.Epoch, s.Layout, s.Purged = n.layout.Cluster, n.layout.Epoch, hex.EncodeToString(hash[:]), n.layout.Epoch
 	for _, m := range n.layout.Members {
 		if m.Incarnation == n.incarnation {
 			s.Phase = m.Phase.String()
+			s.Segments = n.segments(m.Phase)
+		} else if n.manner == "witness" {
+			s.Peers = append(s.Peers, peer.PeerStatus{Incarnation: m.Incarnation, Silent: 50})
 		}
 	}
 	if s.Ready = s.Phase == "serving" && n.manner != "unready"; !s.Ready {
 		s.Reason = "not serving"
 	}
 	return s
+}
+
+func (n *fake) segments(phase layout.Phase) []peer.SegmentStatus {
+	var out []peer.SegmentStatus
+	first := primaries(n.layout)
+	for _, g := range n.layout.Segments {
+		if n.name.Range.Contains(g.Lo) {
+			out = append(out, peer.SegmentStatus{
+				Lo: g.Lo, View: g.View, Copied: true, Complete: phase != layout.Joining, Active: first[g.Lo] == n.incarnation,
+			})
+		}
+	}
+	return out
 }
 
 // serveREST gives out the layout, for tests to look at.

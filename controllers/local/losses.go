@@ -34,7 +34,7 @@ func losses(l *layout.Layout, dead layout.ID, alive map[layout.ID]bool) string {
 		most = max(most, copies)
 	}
 	if len(left) == 0 {
-		return "It was joining and held nothing."
+		return "It held nothing."
 	}
 	var parts []string
 	for copies := 0; copies <= most; copies++ {
@@ -42,7 +42,7 @@ func losses(l *layout.Layout, dead layout.ID, alive map[layout.ID]bool) string {
 			parts = append(parts, fmt.Sprintf("%s of slots %s", count(copies), spell(ranges(slots))))
 		}
 	}
-	return fmt.Sprintf("Its memory is gone: %s. Writes to slots %s are refused.", strings.Join(parts, ", "), spell(ranges(&held)))
+	return fmt.Sprintf("Its memory is gone: %s.", strings.Join(parts, ", "))
 }
 
 func count(copies int) string {
