@@ -28,6 +28,7 @@ func (m *Machine) Adopt(t *layout.Table, now time.Duration) Effects {
 		}
 		s.mu.Unlock()
 	}
+	m.losses.adopted(t.Layout.Epoch)
 	for i := range m.slots {
 		s := &m.slots[i]
 		s.mu.Lock()
@@ -98,6 +99,7 @@ func (m *Machine) enter(s *slot, o *layout.Owners) {
 	}
 	s.waking = newWaking(s.others)
 	s.standing.Store(&standing{view: s.view, mine: true, leases: m.leases.of(s.others)})
+	m.losses.again() // now that nobody can take the slot for one of which all entries are known
 }
 
 // refresh takes over what a layout says of the members of a view.

@@ -24,7 +24,6 @@ type losses struct {
 func (l *losses) adopt(t *layout.Table) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.epoch = t.Layout.Epoch
 	for i := range l.lost {
 		o := t.Owners(uint8(i))
 		l.views[i].Store(o.View)
@@ -35,6 +34,13 @@ func (l *losses) adopt(t *layout.Table) {
 	}
 }
 
+// adopted notes that all slots follow the layout of an epoch.
+func (l *losses) adopted(epoch uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch = epoch
+}
+
 func (l *losses) suspectLocked(i int) {
 	l.generation++
 	if !l.suspects[i].Swap(true) {
@@ -42,7 +48,7 @@ func (l *losses) suspectLocked(i int) {
 	}
 }
 
-// again suspends what refers to lost values anew: a slot that was taken over may have
+// again suspends what refers to lost values anew: a slot that is being taken over may have
 // entries that its earlier primary had not looked at.
 func (l *losses) again() {
 	l.mu.Lock()

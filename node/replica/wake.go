@@ -131,7 +131,6 @@ func (m *Machine) progress(s *slot, now time.Duration, fx *Effects) {
 		u.op.succeed() // it was ordered anew, or something newer of its key
 	}
 	s.backup.unsettled = nil
-	m.losses.again()
 	fx.Activated = true
 	s.standing.Store(&standing{view: s.view, mine: true, active: true, leases: m.leases.of(s.others)})
 }
