@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,12 +180,73 @@ func TestRetries(t *testing.T) {
 	})
 }
 
+// TestRetryAfterSuccess: whatever failed before, what worked once is soon tried again.
+func TestRetryAfterSuccess(t *testing.T) {
+	s := newStory(outside())
+	s.fails["entries of 3 "], s.fails["values of 3 after"] = 3, 2
+	bubble(t, s, func(cp *Copier) {
+		s.adopt(cp, table(2, 2, layout.Attached, a, b))
+		time.Sleep(adoptWait)
+		synctest.Wait()
+		var at []int
+		for ms := 0; ms < 4000; ms += 100 {
+			if n := s.saidSo("values of 3 after"); n > len(at) {
+				at = append(at, ms)
+			}
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+		}
+		if diff := cmp.Diff([]int{700, 800, 1000}, at); diff != "" {
+			t.Errorf("tried after milliseconds (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestLayoutInTheLastStep: a layout that comes while a slot is found complete has it
+// looked at again.
+func TestLayoutInTheLastStep(t *testing.T) {
+	s := newStory(outside())
+	m := &hurried{story: s}
+	synctest.Test(t, func(t *testing.T) {
+		parts := s.parts()
+		parts.Machine = m
+		cp := New(Options{Parts: *parts, Log: slog.New(slog.DiscardHandler)})
+		m.meanwhile = func() { s.adopt(cp, table(3, 3, layout.Attached, a, b)) }
+		s.adopt(cp, table(2, 2, layout.Attached, a, b))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Minute, cancel)
+		cp.Run(ctx)
+	})
+	s.allCopied(t, 2)
+}
+
+// hurried says of slot 7 that there is nothing to copy just when there is.
+type hurried struct {
+	*story
+	once      sync.Once
+	meanwhile func()
+}
+
+func (h *hurried) OpenCopy(slot uint8) (view uint64, ok bool) {
+	first := false
+	if slot == 7 {
+		h.once.Do(func() { first = true })
+	}
+	if first {
+		h.meanwhile()
+		return 0, false
+	}
+	return h.story.OpenCopy(slot)
+}
+
 // TestFull: without memory the copy waits, says so, and goes on once there is some.
 func TestFull(t *testing.T) {
 	for name, first := range map[string]string{"entries": "open 9", "values": "fetch [1 2] of 9"} {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(outside())
-			s.values[9] = []byte{1, 2, 3}
+			if name == "values" {
+				s.values[9] = []byte{1, 2, 3}
+			}
 			s.before[first] = func() { s.full = true }
 			s.fails["entries of 200"] = 1 // memory explains more than this
 			bubble(t, s, func(cp *Copier) {

@@ -259,7 +259,7 @@ func (s *story) Take(v wire.ValueInfo, size int64, r io.Reader) error {
 	switch {
 	case err != nil:
 		return err
-	case size != v.Size || string(text) != bytesOf(v.UID[1]):
+	case int64(len(text)) != size || string(text) != bytesOf(v.UID[1]):
 		return ErrCorrupt
 	case s.full:
 		return kv.ErrNoMemory

@@ -304,6 +304,33 @@ func TestPhases(t *testing.T) {
 	}
 }
 
+// TestSlotLeft: what is left becomes known with the first list, and less with each value
+// that is here, comes, or is gone.
+func TestSlotLeft(t *testing.T) {
+	s := newStory(table(5, 5, layout.Attached, a))
+	s.values[7], s.here[uid.UID{7, 2}], s.gone[a] = []byte{1, 2, 3, 4}, true, []byte{4}
+	slot := NewSlot(s.parts(), 7)
+	var got []int64
+	for done := false; !done; {
+		left, size, known := slot.Left()
+		if known != (size == 10) {
+			t.Errorf("size %d, known: %v", size, known)
+		}
+		got = append(got, left)
+		var err error
+		if done, err = slot.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Entries, a list, a value, a list, a value, and that all is copied.
+	if diff := cmp.Diff([]int64{0, 0, 8, 7, 7, 0}, got); diff != "" {
+		t.Errorf("left before each step (-want +got):\n%s", diff)
+	}
+	if p := slot.Progress(); p != (Progress{Bytes: 4, Values: 2, Here: 1, Gone: 1}) {
+		t.Errorf("%+v", p)
+	}
+}
+
 // TestMachineAhead: nothing is asked by a layout in which the slot has not the view of
 // the machine yet. What an owner says in an older view may lack what is written by now,
 // and the machine could not tell (F5).
@@ -338,24 +365,30 @@ func TestOutOfOrder(t *testing.T) {
 		"a value twice":    {values: wire.UIDPage{Values: []wire.ValueInfo{u(7, 2), u(7, 2)}}},
 		"another slot's":   {values: wire.UIDPage{Values: []wire.ValueInfo{u(8, 2)}}},
 		"endless values":   {values: wire.UIDPage{More: true}},
-		"wrong size":       {values: wire.UIDPage{Values: []wire.ValueInfo{u(7, 2)}}, size: 3},
-		"too few answers":  {values: wire.UIDPage{Values: []wire.ValueInfo{u(7, 2)}}, size: -2},
+		"wrong size":       {values: wire.UIDPage{Values: []wire.ValueInfo{u(7, 2)}}, size: 2, fetches: true},
+		"too few answers":  {values: wire.UIDPage{Values: []wire.ValueInfo{u(7, 2)}}, size: -2, fetches: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.story = newStory(table(5, 5, layout.Attached, a))
 			parts := test.parts()
 			parts.Source = &test
 			slot := NewSlot(parts, 7)
+			var fails error
 			for range 20 {
-				if done, err := slot.Step(t.Context()); done {
+				done, err := slot.Step(t.Context())
+				if done {
 					t.Fatalf("it is done: %v", err)
 				}
+				fails = errors.Join(fails, err)
+			}
+			if fails == nil {
+				t.Error("nobody noticed")
 			}
 			if len(test.entries.Entries) > 0 && slices.ContainsFunc(test.log, func(l string) bool { return strings.HasPrefix(l, "take") }) {
 				t.Errorf("the page was taken: %v", test.log)
 			}
-			if len(test.here) > 0 {
-				t.Error("a value was taken")
+			if len(test.here) > 0 || (test.fetched > 0) != test.fetches {
+				t.Errorf("values were taken: %v, after %d questions", test.here, test.fetched)
 			}
 		})
 	}
@@ -366,7 +399,9 @@ type lies struct {
 	*story
 	entries wire.EntryPage
 	values  wire.UIDPage
-	size    int64
+	size    int64 // of all values; -2: none is answered
+	fetches bool  // the list of values is right
+	fetched int
 }
 
 func (l *lies) Entries(context.Context, *layout.Member, uint8, string) (wire.EntryPage, error) {
@@ -378,10 +413,10 @@ func (l *lies) UIDs(context.Context, *layout.Member, uint8, uid.UID) (wire.UIDPa
 }
 
 func (l *lies) Fetch(_ context.Context, _ *layout.Member, uids []uid.UID, each func(u uid.UID, size int64, r io.Reader) error) error {
-	if l.size < -1 {
+	if l.fetched++; l.size < -1 {
 		return nil
 	}
-	return each(uids[0], l.size, strings.NewReader("abc"))
+	return each(uids[0], l.size, strings.NewReader(bytesOf(uids[0][1])))
 }
 
 // TestBatches: what is fetched at once is bounded in bytes and in number, but for a value

@@ -10,7 +10,6 @@ import (
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
-	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
 )
 
@@ -21,7 +20,6 @@ type values struct {
 	lacking []wire.ValueInfo // of the page, not here yet
 	batch   int              // the first so many of lacking are being fetched
 	said    []layout.ID      // the owners that were asked for the batch and answered
-	of      *layout.Owners   // whose answers these are
 	corrupt bool             // one of them sent bytes that were others
 	turn    int              // which owner is asked first
 
@@ -101,7 +99,7 @@ func (s *Slot) takeList(m *layout.Member, page *wire.UIDPage) error {
 
 // onward chooses what is next: the next batch of the page, the next page, or the end.
 func (s *Slot) onward() error {
-	s.batch, s.said, s.of, s.corrupt = 0, nil, nil, false
+	s.batch, s.said, s.corrupt = 0, nil, false
 	size := int64(0)
 	for _, v := range s.lacking {
 		if size += v.Size; s.batch > 0 && size > wire.MaxFetch || s.batch == wire.MaxFetchValues {
@@ -129,17 +127,12 @@ func (s *Slot) serving(owners *layout.Owners) []*layout.Member {
 // step asks the next owner for: a copy may be dropped while others have it. What none
 // has was freed meanwhile.
 func (s *Slot) fetch(ctx context.Context, owners *layout.Owners) error {
-	if s.of != owners {
-		s.of, s.said, s.corrupt = owners, nil, false
-	}
 	m, err := s.nextOwner(owners)
 	if err != nil {
 		return err
 	}
 	if err := s.fetchFrom(ctx, m); err != nil {
-		if !errors.Is(err, kv.ErrNoMemory) { // which is this node's own
-			s.turn++
-		}
+		s.turn++
 		return err
 	}
 	s.said = append(s.said, m.Incarnation)
