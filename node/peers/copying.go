@@ -114,7 +114,7 @@ func (f *fetched) all(uids []uid.UID, each func(u uid.UID, size int64, r io.Read
 	switch n, err := f.r.Read(make([]byte, 1)); {
 	case n > 0:
 		return f.fail(fmt.Errorf("%w: more than the values", wire.ErrMalformed))
-	case err != io.EOF: //nolint:errorlint // readers return it as it is
+	case err != io.EOF:
 		return f.fail(err)
 	}
 	return nil
@@ -132,7 +132,7 @@ func (f *fetched) Read(b []byte) (int, error) {
 	}
 	n, err := f.r.Read(b[:min(int64(len(b)), f.left)])
 	f.left -= int64(n)
-	if err == io.EOF && f.left > 0 { //nolint:errorlint // readers return it as it is
+	if err == io.EOF && f.left > 0 {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil && f.left > 0 {
