@@ -109,32 +109,42 @@ func (p *Purger) slot(ctx context.Context, slot uint8) bool {
 		return false
 	}
 	var after store.Place
-	var known uid.UID // values come together
-	exists := false
 	for ctx.Err() == nil {
 		refs, next := p.opt.Entries.Referring(slot, after, batch)
 		if len(refs) == 0 {
 			return true
 		}
 		after = next
-		for i := range refs {
-			r := &refs[i]
-			if !reading.Has(r.Slot) {
-				continue
-			}
-			if r.UID != known {
-				var sure bool
-				if exists, sure = p.exists(ctx, table, r); !sure {
-					return false
-				}
-				known = r.UID
-			}
-			if !exists && !p.remove(ctx, r) {
-				return false
-			}
+		if !p.removeLost(ctx, table, reading, refs) {
+			return false
 		}
 	}
 	return false
+}
+
+// removeLost removes those of some entries whose values are lost, and tells whether it is sure of
+// all of them. What it learns of a value is good for these entries only, which were there
+// before it asked: a later one may refer to the value that was placed anew.
+func (p *Purger) removeLost(ctx context.Context, t *layout.Table, reading Reading, refs []store.Reference) bool {
+	var known uid.UID // values come together
+	exists := false
+	for i := range refs {
+		r := &refs[i]
+		if !reading.Has(r.Slot) {
+			continue
+		}
+		if r.UID != known {
+			var sure bool
+			if exists, sure = p.exists(ctx, t, r); !sure {
+				return false
+			}
+			known = r.UID
+		}
+		if !exists && !p.remove(ctx, r) {
+			return false
+		}
+	}
+	return true
 }
 
 // exists asks the owners of a value whether it is there. It is only if all of them have
