@@ -112,7 +112,7 @@ func (m *Machine) refresh(s *slot, o *layout.Owners) {
 		}
 		s.owner = true
 		if member.Phase != layout.Attached {
-			s.copying.finish() // the author knows
+			m.finish(s) // the author knows
 		}
 	}
 }

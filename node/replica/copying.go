@@ -23,8 +23,21 @@ type tombstone struct {
 
 func (c *copying) complete() bool { return c.entries && c.values }
 
-// finish is for members of which the author says that they are complete.
-func (c *copying) finish() { c.entries, c.values = true, true }
+// finish is for members of which the author says that they are complete; those that begin
+// with a slot that was given up may have been in the middle of copying it.
+func (m *Machine) finish(s *slot) {
+	s.copying.entries, s.copying.values = true, true
+	m.closeCopy(s)
+}
+
+// closeCopy drops what was kept against pages that were on their way.
+func (m *Machine) closeCopy(s *slot) {
+	s.copying.open = false
+	for _, t := range s.copying.tombstones {
+		m.opt.Entries.Forget(s.n, t.key, t.version)
+	}
+	s.copying.tombstones = nil
+}
 
 // Copied notes that a joining member has copied a slot once.
 func (m *Machine) Copied(n uint8) {
@@ -115,11 +128,8 @@ func (m *Machine) EntriesCopied(n uint8, view uint64) error {
 	if err := s.copies(view); err != nil {
 		return err
 	}
-	s.copying.entries, s.copying.open = true, false
-	for _, t := range s.copying.tombstones {
-		m.opt.Entries.Forget(s.n, t.key, t.version)
-	}
-	s.copying.tombstones = nil
+	s.copying.entries = true
+	m.closeCopy(s)
 	return nil
 }
 
