@@ -121,7 +121,7 @@ func TestAdoptFirst(t *testing.T) {
 		attached := table(2, 2, layout.Attached, a, b)
 		s.view = 2
 		cp.Adopt(attached)
-		time.Sleep(5 * time.Second)
+		time.Sleep(50 * adoptWait)
 		synctest.Wait()
 		if n := s.saidSo(""); n != 0 {
 			t.Errorf("%d calls by a layout that is not in use", n)
