@@ -9,9 +9,10 @@ import (
 	"github.com/eiri/seppen/node/kv"
 )
 
-// entryRoom is how much room there must be before entries are asked for: more than a
-// page of them needs.
-const entryRoom = 1 << 20
+// entryRoom is how much room there must be before a member that is joining asks for
+// entries: about what a page of them needs. One that is attached takes all, as it does
+// with those that are replicated to it (F30).
+const entryRoom = 512 << 10
 
 // errAdopting passes: the layout that the machine follows is not in use everywhere in
 // this node yet.
@@ -150,7 +151,7 @@ func (s *Slot) copyEntries(ctx context.Context, owners *layout.Owners) error {
 	if m == nil || m.Incarnation == s.parts.Self {
 		return errors.New("no primary to copy entries from")
 	}
-	if !s.parts.Values.Room(entryRoom) {
+	if s.phase == layout.Joining && !s.parts.Values.Room(entryRoom) {
 		return fmt.Errorf("%w: no room for entries", kv.ErrNoMemory)
 	}
 	page, err := s.parts.Source.Entries(ctx, m, s.number, s.after)
