@@ -16,6 +16,7 @@ import (
 
 	"github.com/eiri/seppen/controllers/apply"
 	"github.com/eiri/seppen/controllers/conditions"
+	"github.com/eiri/seppen/controllers/layouts"
 	"github.com/eiri/seppen/controllers/objects"
 )
 
@@ -91,16 +92,17 @@ func refused(code int) bool {
 
 // drop deletes what the plan found to hold nothing. It may have been planned before a
 // long pause (F16): the versions make sure that nothing happened to the objects since, and
-// where it went by there being no layout, there must be none still.
+// the layout that it went by must still be the one.
 func (r *Reconciler) drop(ctx context.Context, w *world, p *plan) error {
 	if len(p.dropSets)+len(p.dropPods) == 0 {
 		return nil
 	}
-	if w.record.Layout == nil {
-		record, err := r.layouts().Read(ctx, w.cluster)
-		if err != nil || record.Layout != nil {
-			return err
-		}
+	record, err := r.layouts().Read(ctx, w.cluster)
+	if err != nil {
+		return err
+	}
+	if (record.Layout == nil) != (w.record.Layout == nil) || record.Layout != nil && record.Layout.Epoch != w.record.Layout.Epoch {
+		return fmt.Errorf("delete what holds nothing: the layout %w", layouts.ErrChanged)
 	}
 	var errs []error
 	for _, set := range p.dropSets {

@@ -1,10 +1,8 @@
 package controllers
 
 import (
-	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -17,7 +15,6 @@ import (
 	"github.com/eiri/seppen/controllers/conditions"
 	"github.com/eiri/seppen/controllers/objects"
 	"github.com/eiri/seppen/controllers/placement"
-	"github.com/eiri/seppen/controllers/roster"
 )
 
 // plan is what to do about a world: pure, of that world alone.
@@ -34,14 +31,38 @@ type plan struct {
 // wanted is an object as it should be and as it is, nil if it is not.
 type wanted struct{ want, have client.Object }
 
-// soon is when to look again where something waits.
-const soon = 250 * time.Millisecond
+const (
+	// atOnce is when to look again after a step: another one may be due.
+	atOnce = time.Millisecond
+	// soon is when to look again where something waits.
+	soon = 250 * time.Millisecond
+	// underway is when to look again while the layout is not as it should be. What the nodes
+	// say wakes the operator; of machines and of time nobody does.
+	underway = 2 * time.Second
+)
 
-func (p *plan) again(otherwise time.Duration) time.Duration {
-	if p.retry {
+// again is when to look again.
+func (w *world) again(p *plan) time.Duration {
+	switch {
+	case w.stepped:
+		return atOnce
+	case p.retry, w.unsure:
 		return soon
+	case w.record.Layout != nil && (len(w.silent) > 0 || !w.settled()):
+		return underway
 	}
-	return otherwise
+	return look
+}
+
+// settled tells whether all nodes are members that serve.
+func (w *world) settled() bool {
+	serving := 0
+	for i := range w.record.Layout.Members {
+		if w.record.Layout.Members[i].Phase == layout.Serving {
+			serving++
+		}
+	}
+	return serving == len(w.names) && len(w.record.Layout.Members) == serving
 }
 
 func (w *world) plan(image, namespace string) *plan {
@@ -52,10 +73,7 @@ func (w *world) plan(image, namespace string) *plan {
 	p.makeSecret = w.missing
 	w.planObjects(p, image, namespace)
 	w.planDrops(p)
-	// A pod that is about to be replaced must not become a member.
-	if len(p.dropPods) == 0 {
-		w.planLayout(p)
-	}
+	w.planLayout(p)
 	return p
 }
 
@@ -82,116 +100,44 @@ func (w *world) planObjects(p *plan, image, namespace string) {
 	}
 }
 
-func (w *world) planDrops(p *plan) {
-	if w.record.Layout == nil {
-		// Ranges that begin alike have StatefulSets of one name, so the node counts.
-		keep := make(map[string]bool, len(w.names))
-		for _, name := range w.names {
-			keep[name.String()] = true
-		}
-		for _, set := range w.sets {
-			if !keep[set.Labels[objects.NodeLabel]] && metav1.IsControlledBy(set, w.cluster) && set.DeletionTimestamp.IsZero() {
-				p.dropSets = append(p.dropSets, set)
-			}
-		}
-		slices.SortFunc(p.dropSets, func(a, b *appsv1.StatefulSet) int { return strings.Compare(a.Name, b.Name) })
-	}
-	for _, name := range w.names {
-		pod := w.pods[name.String()]
-		if pod == nil || !pod.DeletionTimestamp.IsZero() {
-			continue
-		}
-		if w.outdated(name) && w.holdsNothing(name, pod) || w.mistaken(name) {
-			p.dropPods = append(p.dropPods, pod)
-		}
-	}
-}
-
-// outdated tells whether a node's pod was made from an older template than its
-// StatefulSet has now.
-func (w *world) outdated(name layout.Name) bool {
-	pod, set := w.pods[name.String()], w.sets[v1alpha1.StatefulSetName(name)]
-	return pod != nil && set != nil && set.Status.ObservedGeneration == set.Generation && set.Status.UpdateRevision != "" &&
-		pod.Labels[appsv1.ControllerRevisionHashLabelKey] != set.Status.UpdateRevision
-}
-
-// mistaken tells whether a node started with another secret than the cluster has now,
-// before there was a layout: the Secret was changed meanwhile.
-func (w *world) mistaken(name layout.Name) bool {
-	s := w.sights[name.String()]
-	return w.record.Layout == nil && s != nil && errors.Is(s.Err, roster.ErrSecret)
-}
-
-// holdsNothing tells whether a pod can go without taking anything with it: its process
-// is no member that has data, or there is no process.
-func (w *world) holdsNothing(name layout.Name, pod *corev1.Pod) bool {
-	if w.record.Layout == nil {
-		return true
-	}
-	if s := w.sights[name.String()]; s != nil && s.Status != nil {
-		for i := range w.record.Layout.Members {
-			if m := &w.record.Layout.Members[i]; m.Incarnation == s.Status.Incarnation {
-				return m.Phase == layout.Joining
-			}
-		}
-		return true
-	}
-	return noProcess(pod)
-}
-
-// noProcess tells whether the kubelet knows of no node's process in a pod: it never
-// started, or it ended and its memory with it. Others' containers may well run beside it.
-func noProcess(pod *corev1.Pod) bool {
-	for i := range pod.Status.ContainerStatuses {
-		if s := &pod.Status.ContainerStatuses[i]; s.Name == objects.ContainerName {
-			return s.State.Running == nil
-		}
-	}
-	return pod.Status.Phase == corev1.PodPending
-}
-
 // planLayout takes the next step of the layout. What stops a change of shape or of
-// objects does not stop a node that came back from being let in again.
+// objects does not stop one that keeps the cluster's data.
 func (w *world) planLayout(p *plan) {
 	if w.stop != nil && w.record.Layout == nil {
 		return
 	}
-	p.next, p.step = placement.Next(w.id, w.record.Layout, w.names, placement.World{Seen: w.observations()})
+	p.next, p.step = placement.Next(w.id, w.record.Layout, w.names, placement.World{
+		Seen: w.observations(p), Silent: w.silent, Dead: slices.SortedFunc(maps.Keys(w.dead), byBytes),
+	})
+	if p.next != nil && w.record.Layout != nil && w.forgets(p.next) {
+		p.next, p.step, p.retry = nil, "what was lost is to be told first", true
+	}
 }
 
-// observations are the processes that answer, in the order of their names. One that is
-// being stopped is let into nothing.
-func (w *world) observations() []placement.Observation {
-	var seen []placement.Observation
-	for _, name := range slices.Sorted(maps.Keys(w.sights)) {
-		s, pod := w.sights[name], w.pods[name]
-		if s.Status == nil || pod == nil || string(pod.UID) != s.Pod {
-			continue
-		}
-		if !pod.DeletionTimestamp.IsZero() && !w.member(s.Status.Incarnation) {
-			continue
-		}
-		seen = append(seen, placement.Observation{
-			Name: s.Name, Address: s.Address(), Home: s.Pod,
-			Incarnation: s.Status.Incarnation, Cluster: s.Status.Cluster, Epoch: s.Status.Epoch, Layout: s.Status.Layout,
-			Purged: s.Status.Purged, Segments: s.Status.Segments, Peers: s.Status.Peers,
-		})
-	}
-	return seen
-}
+func byBytes(a, b layout.ID) int { return slices.Compare(a[:], b[:]) }
 
-func (w *world) member(incarnation layout.ID) bool {
-	if w.record.Layout == nil {
-		return false
+// forgets tells whether a layout has no more the mark of a loss that the status does not
+// tell of yet: nobody would ever hear of it.
+func (w *world) forgets(next *layout.Layout) bool {
+	kept := make(map[uint64]bool)
+	for i := range next.Segments {
+		kept[next.Segments[i].Loss] = true
 	}
-	return slices.ContainsFunc(w.record.Layout.Members, func(m layout.Member) bool { return m.Incarnation == incarnation })
+	for i := range w.record.Layout.Segments {
+		loss := w.record.Layout.Segments[i].Loss
+		if loss != 0 && !kept[loss] && !conditions.Told(w.cluster, loss) {
+			return true
+		}
+	}
+	return false
 }
 
 // facts are what the status is made of.
 func (w *world) facts(p *plan, stepped bool, now time.Time) *conditions.Facts {
 	f := &conditions.Facts{
 		Cluster: w.cluster, Now: now, Names: w.names, Copies: objects.Copies(w.names), Shards: w.shards(),
-		Layout: w.record.Layout, Stop: w.stop, Step: p.step, Stepped: stepped,
+		Layout: w.record.Layout, Before: w.before, Stop: w.stop, Step: p.step, Stepped: stepped,
+		Silent: w.silent, Dead: w.dead,
 		SecretName: objects.SecretKeyRef(w.cluster).Name,
 		Selector:   metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: objects.Selector(w.cluster.Name)}),
 	}

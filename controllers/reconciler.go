@@ -31,6 +31,7 @@ import (
 	"github.com/eiri/seppen/controllers/apply"
 	"github.com/eiri/seppen/controllers/layouts"
 	"github.com/eiri/seppen/controllers/objects"
+	"github.com/eiri/seppen/controllers/proof"
 )
 
 // look is the time between two looks at a cluster where nothing happens: how old the
@@ -55,7 +56,8 @@ type Reconciler struct {
 	Now       func() time.Time // nil: time.Now
 
 	rosters rosters
-	written written // statuses
+	homes   proof.Memory // of pods
+	written written      // statuses
 }
 
 // SetupWithManager has a manager run the reconciler, for so many clusters at a time.
@@ -73,12 +75,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("seppencluster").
 		// The status is ours: its changes are no news.
-		For(&v1alpha1.SeppenCluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.SeppenCluster{}, builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Watches(&appsv1.StatefulSet{}, gathered{owned}).
 		Watches(&corev1.Service{}, gathered{owned}).
 		Watches(&policyv1.PodDisruptionBudget{}, gathered{owned}).
 		Watches(&networkingv1.NetworkPolicy{}, gathered{owned}).
-		Watches(&corev1.Pod{}, gathered{handler.EnqueueRequestsFromMapFunc(clusterOf)}).
+		Watches(&corev1.Pod{}, witness{gathered{handler.EnqueueRequestsFromMapFunc(clusterOf)}, r}).
 		WatchesRawSource(source.Channel(wake, gathered{&handler.EnqueueRequestForObject{}})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
@@ -106,6 +108,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if apierrors.IsNotFound(err) || err == nil && !c.DeletionTimestamp.IsZero() {
 		// What was made for it carries its owner reference and is collected with it.
 		r.rosters.forget(req.NamespacedName)
+		r.homes.Keep(req.NamespacedName, nil)
 		r.written.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
@@ -124,7 +127,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if failed != nil {
 		return later(ctx, failed)
 	}
-	return ctrl.Result{RequeueAfter: p.again(look)}, nil
+	return ctrl.Result{RequeueAfter: w.again(p)}, nil
 }
 
 // later has a reconcile done again. That somebody else was quicker is no error: the
@@ -132,7 +135,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 func later(ctx context.Context, err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) || errors.Is(err, layouts.ErrChanged) || errors.Is(err, apply.ErrForeign) {
 		log.FromContext(ctx).V(1).Info("somebody was quicker", "error", err.Error())
-		return ctrl.Result{RequeueAfter: time.Second}, nil
+		return ctrl.Result{RequeueAfter: soon}, nil
 	}
 	return ctrl.Result{}, err
 }

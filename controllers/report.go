@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/v1alpha1"
 	"github.com/eiri/seppen/controllers/conditions"
 )
@@ -28,16 +29,14 @@ const wordsEvery = time.Second
 func (r *Reconciler) report(ctx context.Context, w *world, p *plan) error {
 	now := r.now()
 	key := client.ObjectKeyFromObject(w.cluster)
-	// The cache may not have what we wrote last; without it we would tell it twice.
-	before := r.written.latest(key, w.cluster, now)
-	w.cluster.Status = before.status
+	before := w.cluster.Status
 	status, events := conditions.Of(w.facts(p, w.stepped, now))
-	r.written.tell(key, &status)
-	words, figures := conditions.Changed(&before.status, &status)
-	if !words && (!figures || now.Sub(before.at) < figuresEvery) {
+	r.written.tell(key, toldOf(w, &status))
+	words, figures := conditions.Changed(&before, &status)
+	if !words && (!figures || now.Sub(w.told) < figuresEvery) {
 		return nil
 	}
-	if !turned(before.status.Conditions, status.Conditions) && now.Sub(before.at) < wordsEvery {
+	if !turned(before.Conditions, status.Conditions) && now.Sub(w.told) < wordsEvery {
 		p.retry = true
 		return nil
 	}
@@ -71,7 +70,24 @@ func turned(before, now []metav1.Condition) bool {
 type written struct {
 	mu   sync.Mutex
 	all  map[types.NamespacedName]writtenStatus
-	told map[types.NamespacedName]*v1alpha1.SeppenClusterStatus // the last ones worked out, for metrics
+	told map[types.NamespacedName]*told // what was worked out last, for metrics
+}
+
+// told is what metrics tell of a cluster.
+type told struct {
+	status  v1alpha1.SeppenClusterStatus
+	members map[layout.Phase]int
+	lost    int // slots
+}
+
+func toldOf(w *world, status *v1alpha1.SeppenClusterStatus) *told {
+	t := &told{status: *status.DeepCopy(), members: make(map[layout.Phase]int), lost: conditions.LostSlots(w.cluster, status)}
+	if l := w.record.Layout; l != nil {
+		for i := range l.Members {
+			t.members[l.Members[i].Phase]++
+		}
+	}
+	return t
 }
 
 type writtenStatus struct {
@@ -107,13 +123,13 @@ func (s *written) keep(key types.NamespacedName, c *v1alpha1.SeppenCluster, at t
 	s.all[key] = writtenStatus{uid: c.UID, status: *c.Status.DeepCopy(), at: at}
 }
 
-func (s *written) tell(key types.NamespacedName, status *v1alpha1.SeppenClusterStatus) {
+func (s *written) tell(key types.NamespacedName, t *told) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.told == nil {
-		s.told = make(map[types.NamespacedName]*v1alpha1.SeppenClusterStatus)
+		s.told = make(map[types.NamespacedName]*told)
 	}
-	s.told[key] = status.DeepCopy()
+	s.told[key] = t
 }
 
 func (s *written) forget(key types.NamespacedName) {

@@ -224,7 +224,8 @@ type SeppenClusterStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// Conditions are Ready (every slot can be read and written), Progressing (the
-	// operator is at work, or why it cannot go on) and Degraded (copies are missing).
+	// operator is at work, or why it cannot go on), Degraded (copies are missing) and
+	// DataLost (all copies of some slots were lost).
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -262,6 +263,18 @@ type SeppenClusterStatus struct {
 	// +optional
 	Memory string `json:"memory,omitempty"`
 
+	// MissingCopies is how many copies of slots are missing, of 256 for each of copies.
+	// +optional
+	MissingCopies int32 `json:"missingCopies,omitempty"`
+
+	// LostSlots are the losses of data that were not acknowledged yet, the latest last. A
+	// loss is acknowledged by the annotation seppen.io/losses-seen with its epoch, or a
+	// later one.
+	// +listType=map
+	// +listMapKey=epoch
+	// +optional
+	LostSlots []SlotLoss `json:"lostSlots,omitempty"`
+
 	// SecretName is the Secret in use.
 	// +optional
 	SecretName string `json:"secretName,omitempty"`
@@ -290,6 +303,10 @@ type NodeStatus struct {
 	// +optional
 	Host string `json:"host,omitempty"`
 
+	// Incarnation is the life of the process that answers, or did last.
+	// +optional
+	Incarnation string `json:"incarnation,omitempty"`
+
 	// Phase is joining, attached, serving or leaving; empty: its process is no member.
 	// +optional
 	Phase string `json:"phase,omitempty"`
@@ -308,6 +325,29 @@ type NodeStatus struct {
 	// Bytes of memory that it uses for what it holds.
 	// +optional
 	Bytes int64 `json:"bytes,omitempty"`
+
+	// CopyBytesLeft is about how much a joining node has still to copy from the others.
+	// +optional
+	CopyBytesLeft int64 `json:"copyBytesLeft,omitempty"`
+}
+
+// SlotLoss is the loss of all copies of some slots at one time.
+type SlotLoss struct {
+	// Epoch of the layout with which the slots began anew, empty.
+	Epoch int64 `json:"epoch"`
+
+	// Slots whose keys and values were lost, as ranges.
+	Slots string `json:"slots"`
+
+	// Count is how many slots these are.
+	Count int32 `json:"count"`
+
+	// Time when it was given up to wait for the copies.
+	Time metav1.Time `json:"time"`
+
+	// Cause says what became of the nodes that had the copies.
+	// +optional
+	Cause string `json:"cause,omitempty"`
 }
 
 // SeppenClusterList is a list of clusters.

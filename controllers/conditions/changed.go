@@ -17,7 +17,7 @@ func wordsOf(s *v1alpha1.SeppenClusterStatus) *v1alpha1.SeppenClusterStatus {
 	s = s.DeepCopy()
 	s.Keys, s.Bytes, s.Size, s.Memory = 0, 0, "", ""
 	for i := range s.Nodes {
-		s.Nodes[i].Keys, s.Nodes[i].Bytes = 0, 0
+		s.Nodes[i].Keys, s.Nodes[i].Bytes, s.Nodes[i].CopyBytesLeft = 0, 0, 0
 	}
 	return s
 }
@@ -26,7 +26,7 @@ func figuresOf(s *v1alpha1.SeppenClusterStatus) *v1alpha1.SeppenClusterStatus {
 	only := &v1alpha1.SeppenClusterStatus{Keys: s.Keys, Bytes: s.Bytes, Size: s.Size, Memory: s.Memory}
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
-		only.Nodes = append(only.Nodes, v1alpha1.NodeStatus{Name: n.Name, Keys: n.Keys, Bytes: n.Bytes})
+		only.Nodes = append(only.Nodes, v1alpha1.NodeStatus{Name: n.Name, Keys: n.Keys, Bytes: n.Bytes, CopyBytesLeft: n.CopyBytesLeft})
 	}
 	return only
 }

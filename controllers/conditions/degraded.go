@@ -10,8 +10,9 @@ import (
 	"github.com/eiri/seppen/api/layout"
 )
 
-// degraded: are copies missing? What a member held is gone when its process is; one that
-// only does not answer may live.
+// degraded: are copies missing? What a member held is gone when its process is proven to
+// have ended, or when it was taken out of the layout; one that only does not answer may
+// live.
 func (v *view) degraded() metav1.Condition {
 	c := metav1.Condition{Type: Degraded, Status: metav1.ConditionTrue}
 	if v.Layout == nil {
@@ -21,34 +22,27 @@ func (v *view) degraded() metav1.Condition {
 	if v.early() {
 		return v.asBefore(c.Type)
 	}
-	var missing []remark
-	for i := range v.Layout.Members {
-		m := &v.Layout.Members[i]
-		if isCopy(m) && v.fates[m.Incarnation] != alive {
-			missing = append(missing, remark{m.Name, v.why(m)})
-		}
-	}
+	lacking := v.lacking()
 	switch reason, headline := v.losses(); {
 	case reason != "":
-		c.Reason, c.Message = reason, headline+" "+sentence(remarks(missing))
-	case len(missing) > 0:
-		c.Reason, c.Message = NodeUnreachable, sentence(remarks(missing))
+		c.Reason, c.Message = reason, headline+" "+sentence(remarks(lacking))
+	case len(lacking) > 0:
+		c.Reason, c.Message = NodeUnreachable, sentence(remarks(lacking))
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, AllCopies, "No copy is missing."
 	}
 	return c
 }
 
-// losses says how many copies are left of which slots: the part of the message that
-// stays the same until more is lost. Without losses both are empty.
+// losses says how many copies are left of which slots. Without losses both are empty.
 func (v *view) losses() (reason, headline string) {
 	var lost slotSet
 	some := make(map[[2]int]*slotSet) // slots by the copies that are left and that there should be
 	for slot := range layout.Slots {
 		all, left := v.copies(slot)
 		switch {
-		case all == left:
-		case left == 0:
+		case left >= all:
+		case left == 0 && v.table.Owners(uint8(slot)).Primary != nil:
 			lost[slot] = true
 		default:
 			if some[[2]int{left, all}] == nil {
@@ -65,7 +59,8 @@ func (v *view) losses() (reason, headline string) {
 		reason = CopiesMissing
 	}
 	for _, count := range fewestFirst(some) {
-		parts = append(parts, fmt.Sprintf("%d of %d copies left of slots %s.", count[0], count[1], some[count].text(rangesRoom/len(some))))
+		slots := some[count].text(rangesRoom / len(some))
+		parts = append(parts, fmt.Sprintf("Slots %s have %d of %s.", slots, count[0], plural(count[1], "copy", "copies")))
 	}
 	return reason, strings.Join(parts, " ")
 }

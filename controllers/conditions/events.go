@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/v1alpha1"
 )
 
@@ -25,10 +25,16 @@ func (v *view) events(s *v1alpha1.SeppenClusterStatus) []Event {
 		send(corev1.EventTypeWarning, v.Stop.Reason, v.Stop.Message)
 	}
 	v.causeEvents(send)
+	v.waitEvents(send, s)
 	if back := v.cameBack(); len(back) > 0 {
-		send(corev1.EventTypeWarning, NodeRestarted, "Came back as another process, with empty memory. "+sentence(remarks(back)))
+		send(corev1.EventTypeWarning, NodeRestarted, "Came back with empty memory. "+sentence(remarks(back)))
 	}
 	v.copiesEvents(send, s)
+	for i := range s.LostSlots {
+		if l := &s.LostSlots[i]; !v.tells(l.Epoch) {
+			send(corev1.EventTypeWarning, SlotsGivenUp, lossWords(l))
+		}
+	}
 	return out
 }
 
@@ -56,7 +62,7 @@ func (v *view) causeEvents(send func(kind, reason, message string)) {
 		}
 	}
 	if pending := found[TemplatePending]; len(pending) > 0 && !v.saidOfANode(TemplatePending) {
-		send(corev1.EventTypeWarning, TemplatePending, pendingMessage(pending))
+		send(corev1.EventTypeWarning, TemplatePending, v.pendingMessage(pending))
 	}
 }
 
@@ -69,48 +75,34 @@ func (v *view) saidOfANode(reason string) bool {
 	return false
 }
 
-// cameBack are the nodes that are now another process than when the status was written
-// before, and what their members held.
+// waitEvents tells when it is for a person to say whether somebody is dead.
+func (v *view) waitEvents(send func(kind, reason, message string), s *v1alpha1.SeppenClusterStatus) {
+	now := meta.FindStatusCondition(s.Conditions, Progressing)
+	if now.Reason == ProofMissing && v.saidReason(Progressing) != ProofMissing {
+		send(corev1.EventTypeWarning, ProofMissing, now.Message)
+	}
+}
+
+// cameBack are the nodes whose process is another one than the status named before, and
+// what that held.
 func (v *view) cameBack() []remark {
 	if v.Layout == nil {
 		return nil
 	}
 	var out []remark
 	for i := range v.Nodes {
-		if n := &v.Nodes[i]; n.Status != nil && v.newcomer(n) && v.anyHolder(n.Name, empty) {
-			why := "slots " + v.held(n.Name).text(rangesRoom)
-			if exit := exitBefore(n); exit != "" {
-				why += " (the process before: " + exit + ")"
-			}
-			out = append(out, remark{n.Name, why})
+		n := &v.Nodes[i]
+		before := v.nodeBefore(n.Name.String())
+		if n.Status == nil || before == nil || before.Incarnation == "" || before.Incarnation == n.Status.Incarnation.String() {
+			continue
 		}
+		why := "slots " + n.Name.Range.String()
+		if exit := exitBefore(n); exit != "" {
+			why += " (the process before: " + exit + ")"
+		}
+		out = append(out, remark{n.Name, why})
 	}
 	return out
-}
-
-// newcomer tells whether a node's process is new since the status before: it was let in
-// since, or it was not and that is not known yet.
-func (v *view) newcomer(n *Node) bool {
-	m, before := v.member(n), v.nodeBefore(n.Name.String())
-	known := before != nil && before.Phase == "" && strings.Contains(before.Message, restartedOut)
-	switch {
-	case known:
-		return false
-	case m == nil:
-		return true
-	}
-	return int64(m.JoinEpoch) > v.before.Epoch
-}
-
-// held are the slots that members of a name have duties for.
-func (v *view) held(name layout.Name) *slotSet {
-	var in slotSet
-	for slot := range layout.Slots {
-		for _, m := range v.table.Owners(uint8(slot)).Ack {
-			in[slot] = in[slot] || m.Name == name
-		}
-	}
-	return &in
 }
 
 // copiesEvents tells when copies are lost, and when all are there again. A node that only
@@ -124,8 +116,8 @@ func (v *view) copiesEvents(send func(kind, reason, message string), s *v1alpha1
 		missed := before != nil && (before.Reason == CopiesMissing || before.Reason == SlotsLost)
 		switch {
 		case now.Reason == CopiesMissing || now.Reason == SlotsLost:
-			// The nodes that it goes on to name may come and go; the loss is the same.
-			if _, headline := v.losses(); !missed || !v.early() && !strings.HasPrefix(before.Message, headline) {
+			// Which nodes it goes on to name, and of which slots, may change; the loss is the same.
+			if !missed || s.MissingCopies > v.before.MissingCopies {
 				send(corev1.EventTypeWarning, now.Reason, now.Message)
 			}
 		case missed && now.Status == metav1.ConditionFalse:

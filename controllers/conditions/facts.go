@@ -5,6 +5,7 @@
 //	Ready        can every slot be read and written, now?
 //	Progressing  is the operator at work, and if it cannot go on, why?
 //	Degraded     are copies missing?
+//	DataLost     were all copies of some slots lost?
 //
 // What happened is found by comparing with the status before, so an event is sent once,
 // and a status that could not be written is worked out again, events and all.
@@ -28,12 +29,17 @@ type Facts struct {
 	Names          []layout.Name           // the nodes in effect: of the layout if there is one, else of the spec
 	Shards, Copies int                     // in effect
 	Layout         *layout.Layout          // durable and valid; nil: none
+	Before         *layout.Layout          // the one before the step of this reconcile; nil: none, or there was no step
 	Stop           *Stop                   // what keeps the operator from going on; nil: nothing
 	Step           string                  // what placement said: why there is no next layout, or what the last step was
 	Stepped        bool                    // a step was made in this reconcile; Step says which
 	Nodes          []Node                  // same order as Names
-	SecretName     string
-	Selector       string // of pods, as text
+	// Silent is for how long members have not answered, Dead which are proven to have ended
+	// and how that is known: those that stand in neither answer, or were not asked yet.
+	Silent     map[layout.ID]time.Duration
+	Dead       map[layout.ID]string
+	SecretName string
+	Selector   string // of pods, as text
 }
 
 // Node is what is known of one node.

@@ -2,18 +2,12 @@ package conditions
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/v1alpha1"
-)
-
-// What is said of a process that came back. That it was said is also how it is known
-// not to be news.
-const (
-	restartedOut = "its memory is gone; it is not let in yet"
-	restartedIn  = "its memory is gone; it passes requests on and holds nothing"
 )
 
 func (v *view) nodeStatuses() []v1alpha1.NodeStatus {
@@ -32,14 +26,21 @@ func (v *view) nodeStatus(n *Node) v1alpha1.NodeStatus {
 	}
 	s := v1alpha1.NodeStatus{Name: n.Name.String(), Range: n.Name.Range.String(), Host: n.Host, Message: v.message(n)}
 	if n.Status == nil {
+		if before := v.nodeBefore(s.Name); before != nil {
+			s.Incarnation = before.Incarnation
+		}
 		return s
 	}
+	s.Incarnation = n.Status.Incarnation.String()
 	s.Keys, s.Bytes = n.Status.Keys, n.Status.MemoryUsed
 	m := v.member(n)
+	s.Ready = n.Status.Ready && (v.Layout == nil || m != nil && isCopy(m))
 	if m != nil {
 		s.Phase = m.Phase.String()
 	}
-	s.Ready = n.Status.Ready && (m != nil || v.Layout == nil)
+	if m != nil && !isCopy(m) {
+		s.CopyBytesLeft = n.Status.CopyBytesLeft
+	}
 	return s
 }
 
@@ -61,20 +62,26 @@ func (v *view) message(n *Node) string {
 	if c != nil {
 		parts = append(parts, c.reason+": "+c.detail)
 	}
+	old := v.holder(n.Name, gone, unreachable, heard)
 	switch {
 	case n.Status != nil:
 		parts = append(parts, v.processMessage(n))
 	case v.isUnasked(n):
 		parts = append(parts, "was not asked yet")
-	case v.holds(n):
-		parts = append(parts, "does not answer"+inBrackets(n.Err)+", but its pod runs: it may live")
+	case old != nil && lives(n, old) && !v.fates[old.Incarnation].lost():
+		parts = append(parts, v.why(old)+inBrackets(n.Err))
+		old = nil
 	case v.mayLive(n):
 		parts = append(parts, "does not answer"+inBrackets(n.Err))
 	case c == nil:
 		parts = append(parts, stage(n.Pod)+inBrackets(n.Err))
 	}
-	if n.Status == nil && v.anyHolder(n.Name, gone) {
-		parts = append(parts, "its memory is gone")
+	switch {
+	case old == nil:
+	case v.fates[old.Incarnation].lost():
+		parts = append(parts, "what it held in memory is gone")
+	default:
+		parts = append(parts, "the process before has the data: "+v.why(old))
 	}
 	parts = nonEmpty(parts)
 	return clip(strings.Join(parts, "; "), maxMessage)
@@ -85,18 +92,26 @@ func (v *view) processMessage(n *Node) string {
 	m := v.member(n)
 	switch {
 	case v.Layout != nil && m == nil:
-		return restarted(n) + restartedOut
-	case m != nil && m.Phase == layout.Joining && v.anyHolder(n.Name, empty):
-		return restarted(n) + restartedIn
+		return restarted(n) + "is not let in yet"
+	case m != nil && m.Phase == layout.Joining:
+		return restarted(n) + copying(n)
+	case m != nil && m.Phase == layout.Attached:
+		return restarted(n) + "takes part in writes, " + copying(n)
 	case n.Status.Ready:
 		return ""
+	case m != nil && n.Status.Epoch > 0 && n.Status.Epoch < v.Layout.Epoch:
+		return fmt.Sprintf("layout %d is on its way", v.Layout.Epoch)
 	}
 	return notReady(n.Status)
 }
 
 // restarted says how the process before ended, if that was in the same pod.
 func restarted(n *Node) string {
-	return "restarted" + inBrackets(exitBefore(n)) + ": "
+	exit := exitBefore(n)
+	if exit == "" {
+		return ""
+	}
+	return "restarted" + inBrackets(exit) + ": "
 }
 
 func exitBefore(n *Node) string {

@@ -22,10 +22,12 @@ func Of(f *Facts) (v1alpha1.SeppenClusterStatus, []Event) {
 		SecretName:         f.SecretName,
 		Selector:           f.Selector,
 		Nodes:              v.statuses,
+		MissingCopies:      v.missingCopies(),
+		LostSlots:          v.lostSlots(),
 	}
 	status.Ready = fmt.Sprintf("%d/%d", countReady(status.Nodes), len(status.Nodes))
 	v.figures(&status)
-	for _, c := range []metav1.Condition{v.ready(), v.progressing(), v.degraded()} {
+	for _, c := range []metav1.Condition{v.ready(), v.progressing(), v.degraded(), v.dataLost(&status)} {
 		if before := meta.FindStatusCondition(v.before.Conditions, c.Type); before != nil {
 			status.Conditions = append(status.Conditions, *before)
 		}

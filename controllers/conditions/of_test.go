@@ -23,7 +23,13 @@ func TestWholeStatus(t *testing.T) {
 	}
 	w.reconcile()
 	w.do(t, "all stores 2 1024")
-	w.do(t, "c-128-255 silent connection refused")
+	w.do(t, "c-128-255 exits 1")
+	w.do(t, "c-128-255 runs")
+	for range 2 { // it is dead; it joins
+		w.now = w.now.Add(time.Minute)
+		w.reconcile()
+	}
+	w.do(t, "c-128-255 lacks 25000")
 	w.now = w.now.Add(time.Minute)
 	w.reconcile()
 	since := func(d time.Duration) metav1.Time { return metav1.NewTime(w.began.Add(d)) }
@@ -32,27 +38,33 @@ func TestWholeStatus(t *testing.T) {
 		Conditions: []metav1.Condition{
 			{
 				Type: Ready, Status: metav1.ConditionFalse, Reason: SlotsUnavailable, ObservedGeneration: 7, LastTransitionTime: since(0),
-				Message: "Slots 128-255 can be neither read nor written. c-128-255: does not answer the operator, but its pod runs: it may live.",
+				Message: "Slots 128-255 can be neither read nor written. c-128-255: came back empty, its memory is gone.",
 			},
 			{
-				Type: Progressing, Status: metav1.ConditionFalse, Reason: Complete, ObservedGeneration: 7, LastTransitionTime: since(time.Minute),
-				Message: "Nothing is under way; see Degraded.",
+				Type: Progressing, Status: metav1.ConditionTrue, Reason: Joining, ObservedGeneration: 7, LastTransitionTime: since(0),
+				Message: "Layout 4: 128-255 are given up, all their owners are dead: c-128-255 begins them empty. c-0-127, c-128-255: layout 4 is on its way.",
 			},
 			{
-				Type: Degraded, Status: metav1.ConditionTrue, Reason: NodeUnreachable, ObservedGeneration: 7, LastTransitionTime: since(time.Minute),
-				Message: "c-128-255: does not answer the operator, but its pod runs: it may live.",
+				Type: Degraded, Status: metav1.ConditionTrue, Reason: CopiesMissing, ObservedGeneration: 7, LastTransitionTime: since(time.Minute),
+				Message: "Slots 128-255 have 0 of 1 copy. c-128-255: copies its slots (70 %).",
+			},
+			{
+				Type: DataLost, Status: metav1.ConditionTrue, Reason: SlotsGivenUp, ObservedGeneration: 7, LastTransitionTime: since(3 * time.Minute),
+				Message: "All keys and values of slots 128-255 were lost at 2026-11-01T10:03:00Z. c-128-255: its container ended (exit code 1). Annotate the resource with seppen.io/losses-seen=4 when you have seen this.",
 			},
 		},
-		Epoch: 1, Shards: 2, Copies: 1, Ready: "1/2", Keys: 256, Bytes: 128 << 10, Size: "128 KiB", Memory: "128 KiB / 1 GiB",
-		SecretName: "c-secret", Selector: "app.kubernetes.io/instance=c",
+		Epoch: 4, Shards: 2, Copies: 1, Ready: "1/2", Keys: 256, Bytes: 128 << 10, Size: "128 KiB", Memory: "201.2 KiB / 2 GiB",
+		MissingCopies: 128,
+		LostSlots:     []v1alpha1.SlotLoss{{Epoch: 4, Slots: "128-255", Count: 128, Time: since(3 * time.Minute), Cause: "c-128-255: its container ended (exit code 1)"}},
+		SecretName:    "c-secret", Selector: "app.kubernetes.io/instance=c",
 		Nodes: []v1alpha1.NodeStatus{
 			{
-				Name: "c-0-127", Range: "0-127", Host: "c-0-127.c-nodes.ns.svc", Phase: "serving", Ready: true,
+				Name: "c-0-127", Range: "0-127", Host: "c-0-127.c-nodes.ns.svc", Incarnation: "00010000000000000000000000000000", Phase: "serving", Ready: true,
 				Keys: 256, Bytes: 128 << 10,
 			},
 			{
-				Name: "c-128-255", Range: "128-255", Host: "c-128-255.c-nodes.ns.svc",
-				Message: "does not answer (connection refused), but its pod runs: it may live",
+				Name: "c-128-255", Range: "128-255", Host: "c-128-255.c-nodes.ns.svc", Incarnation: "00030000000000000000000000000000", Phase: "attached",
+				Message: "restarted (exit code 1): takes part in writes, copies its slots (70 %)", Bytes: 75000, CopyBytesLeft: 25000,
 			},
 		},
 	}
@@ -64,7 +76,7 @@ func TestWholeStatus(t *testing.T) {
 // TestNothing: facts of which nothing is known make a status too.
 func TestNothing(t *testing.T) {
 	status, events := Of(&Facts{Now: time.Unix(1, 0)})
-	if status.Ready != "0/0" || len(status.Conditions) != 3 || len(events) != 0 {
+	if status.Ready != "0/0" || len(status.Conditions) != 4 || len(events) != 0 {
 		t.Errorf("%+v %v", status, events)
 	}
 }
@@ -271,48 +283,19 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestMayRun: what is known of a pod says whether the process that was there may live.
-func TestMayRun(t *testing.T) {
-	running := func() *corev1.Pod {
-		p := pod("c-0-255")
-		p.Status.Phase, p.Status.PodIP = corev1.PodRunning, "10.0.0.1"
-		p.Status.PodIPs = []corev1.PodIP{{IP: "10.0.0.1"}, {IP: "fd00::1"}}
-		p.Status.ContainerStatuses[0].State.Running = &corev1.ContainerStateRunning{}
-		return p
+// TestProcess: others' containers are not the node's.
+func TestProcess(t *testing.T) {
+	p := pod("c-0-255")
+	if got := process(p); got == nil || got.Name != "seppen" {
+		t.Errorf("%+v", got)
 	}
-	for _, c := range []struct {
-		name, address string
-		change        func(*corev1.Pod)
-		want          bool
-	}{
-		{"runs", "10.0.0.1:21286", func(*corev1.Pod) {}, true},
-		{"runs, by its other address", "[fd00:0::1]:21286", func(*corev1.Pod) {}, true},
-		{"another pod", "10.0.0.2:21286", func(*corev1.Pod) {}, false},
-		{"an address that is no IP", "host:21286", func(*corev1.Pod) {}, true},
-		{"being deleted", "10.0.0.1:21286", func(p *corev1.Pod) { p.DeletionTimestamp = new(metav1.Now()) }, true},
-		{"pending", "10.0.0.1:21286", func(p *corev1.Pod) { p.Status.Phase = corev1.PodPending }, false},
-		{"failed", "10.0.0.1:21286", func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, false},
-		{"nobody knows", "10.0.0.1:21286", func(p *corev1.Pod) { p.Status.Phase = corev1.PodUnknown }, true},
-		{"its container ended", "10.0.0.1:21286", func(p *corev1.Pod) {
-			p.Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}
-		}, false},
-		{"its container waits", "10.0.0.1:21286", func(p *corev1.Pod) {
-			p.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}
-		}, false},
-		{"another container ended", "10.0.0.1:21286", func(p *corev1.Pod) {
-			other := corev1.ContainerStatus{Name: "proxy", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}}
-			p.Spec.Containers = append([]corev1.Container{{Name: "proxy"}}, p.Spec.Containers...)
-			p.Status.ContainerStatuses = append([]corev1.ContainerStatus{other}, p.Status.ContainerStatuses...)
-			p.Annotations = map[string]string{defaultContainer: "seppen"}
-		}, true},
-	} {
-		p := running()
-		c.change(p)
-		if got := mayRun(p, c.address); got != c.want {
-			t.Errorf("%s: %t", c.name, got)
-		}
+	p.Spec.Containers = append([]corev1.Container{{Name: "proxy"}}, p.Spec.Containers...)
+	p.Status.ContainerStatuses = append([]corev1.ContainerStatus{{Name: "proxy"}}, p.Status.ContainerStatuses...)
+	p.Annotations = map[string]string{defaultContainer: "seppen"}
+	if got := process(p); got == nil || got.Name != "seppen" {
+		t.Errorf("beside another one: %+v", got)
 	}
-	if mayRun(nil, "10.0.0.1:21286") {
-		t.Error("no pod, and yet it may run")
+	if process(nil) != nil || process(&corev1.Pod{}) != nil {
+		t.Error("a process of nothing")
 	}
 }

@@ -3,7 +3,6 @@ package conditions
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -139,32 +138,8 @@ func process(pod *corev1.Pod) *corev1.ContainerStatus {
 // into other people's pods, some before ours, set it.
 const defaultContainer = "kubectl.kubernetes.io/default-container"
 
-// mayRun tells whether the process that had this address may still run in the pod. An
-// address is its pod's, and a container that ended is not the one that comes after it.
-func mayRun(pod *corev1.Pod, address string) bool {
-	if pod == nil || ended(pod) || pod.Status.Phase == corev1.PodPending || !hasAddress(pod, address) {
-		return false
-	}
-	s := process(pod)
-	return s == nil || s.State.Waiting == nil && s.State.Terminated == nil
-}
-
 func ended(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-}
-
-// hasAddress gives the pod the benefit of the doubt.
-func hasAddress(pod *corev1.Pod, address string) bool {
-	member, err := netip.ParseAddrPort(address)
-	if err != nil || pod.Status.PodIP == "" {
-		return true
-	}
-	for _, ip := range append([]corev1.PodIP{{IP: pod.Status.PodIP}}, pod.Status.PodIPs...) {
-		if addr, err := netip.ParseAddr(ip.IP); err == nil && addr == member.Addr() {
-			return true
-		}
-	}
-	return false
 }
 
 // stage is how far a pod has come whose process does not answer.

@@ -2,12 +2,9 @@ package conditions
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/eiri/seppen/api/layout"
 )
 
 // progressing: is the operator at work, and if it cannot go on, why? What only a person
@@ -21,6 +18,10 @@ func (v *view) progressing() metav1.Condition {
 	if c.Reason, c.Message = v.causes(); c.Reason != "" {
 		return c
 	}
+	if c.Message = v.undecided(); c.Message != "" {
+		c.Reason = ProofMissing
+		return c
+	}
 	if c.Reason, c.Message = v.underway(); c.Reason != "" {
 		c.Status = metav1.ConditionTrue
 		return c
@@ -29,8 +30,10 @@ func (v *view) progressing() metav1.Condition {
 	switch {
 	case v.early() && v.said(c.Type) != nil:
 		return v.asBefore(c.Type)
+	case v.Step != "":
+		c.Reason, c.Message = Stuck, "The layout stays as it is. "+sentence(clip(v.Step, maxMessage-maxDetail))
 	case len(pending) > 0:
-		c.Reason, c.Message = TemplatePending, pendingMessage(pending)
+		c.Reason, c.Message = TemplatePending, v.pendingMessage(pending)
 	case v.degraded().Status == metav1.ConditionTrue:
 		c.Reason, c.Message = Complete, "Nothing is under way; see Degraded."
 	case v.ready().Status != metav1.ConditionTrue:
@@ -90,70 +93,15 @@ func (v *view) cause(n *Node) *cause {
 	return nil
 }
 
-// underway says what goes on and by itself comes to an end.
-func (v *view) underway() (reason, message string) {
-	waiting := v.waiting()
-	switch {
-	case len(waiting) > 0:
-		return Creating, sentence(remarks(waiting))
-	case v.Layout == nil && v.Step != "":
-		return Creating, "There is no layout yet. " + sentence(clip(v.Step, maxDetail))
-	case v.Layout == nil:
-		return Creating, "There is no layout yet."
-	case v.starting():
-		return Bootstrapping, "The first layout is on its way. " + sentence(remarks(v.absent()))
-	}
-	if joining := v.joining(); len(joining) > 0 || v.Stepped {
-		return Joining, strings.TrimSpace(sentence(clip(v.Step, maxDetail)) + " " + sentence(remarks(joining)))
-	}
-	return "", ""
-}
-
-// waiting are the nodes whose pods are to come. A member that runs and does not answer
-// is not one of them: there is nothing to wait for but that it does.
-func (v *view) waiting() []remark {
-	var out []remark
-	for i := range v.Nodes {
-		n := &v.Nodes[i]
-		switch {
-		case n.Status == nil && !v.mayLive(n):
-			out = append(out, remark{n.Name, stage(n.Pod)})
-		case n.Status != nil && n.Outdated && !v.holds(n):
-			out = append(out, remark{n.Name, "holds nothing, its pod is replaced by one of the new template"})
-		}
-	}
-	return out
-}
-
-// mayLive tells whether some member of the node's name runs and is only not heard of.
-func (v *view) mayLive(n *Node) bool {
-	return slices.ContainsFunc(v.members[n.Name], func(m *layout.Member) bool {
-		f := v.fates[m.Incarnation]
-		return f == unreachable || f == unasked
-	})
-}
-
-// joining are the nodes that do not have the layout yet.
-func (v *view) joining() []remark {
-	var out []remark
-	for i := range v.Nodes {
-		n := &v.Nodes[i]
-		switch {
-		case n.Status == nil:
-		case v.member(n) == nil:
-			out = append(out, remark{n.Name, "is not let in yet"})
-		case n.Status.Epoch < v.Layout.Epoch:
-			out = append(out, remark{n.Name, fmt.Sprintf("layout %d is on its way", v.Layout.Epoch)})
-		}
-	}
-	return out
-}
-
 // pendingMessage is about the nodes that run an older template because they hold data.
-func pendingMessage(pending []remark) string {
+func (v *view) pendingMessage(pending []remark) string {
 	var names []string
 	for _, r := range pending {
 		names = append(names, r.name.String())
 	}
-	return fmt.Sprintf("Pods that hold data run an older template: %s. A pod that is deleted comes back with the new one, but what it held in memory is lost.", few(names))
+	how := "Delete them one by one, each when no copy is missing: they come back with the new one, and copy what they held from the others."
+	if v.Copies < 2 {
+		how = "A pod that is deleted comes back with the new one, but what it held in memory is lost."
+	}
+	return fmt.Sprintf("Pods that hold data run an older template: %s. %s", few(names), how)
 }

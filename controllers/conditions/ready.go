@@ -4,12 +4,10 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/eiri/seppen/api/layout"
 )
 
 // ready: can every slot be read and written, now? A write needs every owner of its
-// slot, a read of an entry its primary.
+// slot, a read of an entry its primary, which says itself whether it has taken over.
 func (v *view) ready() metav1.Condition {
 	c := metav1.Condition{Type: Ready, Status: metav1.ConditionFalse}
 	switch {
@@ -24,13 +22,7 @@ func (v *view) ready() metav1.Condition {
 		c.Reason = Starting
 		c.Message = fmt.Sprintf("The first layout is written: %d of %s.", countReady(v.statuses), plural(len(v.Nodes), "node serves", "nodes serve"))
 	default:
-		write, read := v.unavailable()
-		if write.empty() {
-			c.Status, c.Reason, c.Message = metav1.ConditionTrue, Serving, "Every slot can be read and written."
-			break
-		}
-		c.Reason = SlotsUnavailable
-		c.Message = fmt.Sprintf("%s %s", unavailableText(&write, &read), sentence(remarks(v.absent())))
+		return v.available()
 	}
 	return c
 }
@@ -73,56 +65,4 @@ func (v *view) asBefore(condition string) metav1.Condition {
 		}
 	}
 	return *before
-}
-
-// unavailable returns the slots that cannot be written and those whose entries cannot
-// be read.
-func (v *view) unavailable() (write, read slotSet) {
-	for slot := range layout.Slots {
-		o := v.table.Owners(uint8(slot))
-		for _, m := range o.Ack {
-			write[slot] = write[slot] || !v.serves(m)
-		}
-		read[slot] = write[slot] && (o.Primary == nil || !v.serves(o.Primary))
-	}
-	return write, read
-}
-
-const rangesRoom = 150 // of a message
-
-func unavailableText(write, read *slotSet) string {
-	switch {
-	case *write == *read:
-		return fmt.Sprintf("Slots %s can be neither read nor written.", write.text(rangesRoom))
-	case read.empty():
-		return fmt.Sprintf("Slots %s cannot be written, which needs every owner; all can be read.", write.text(rangesRoom))
-	}
-	return fmt.Sprintf("Slots %s cannot be written, which needs every owner; of these, slots %s cannot be read, which needs the first one.",
-		write.text(rangesRoom), read.text(rangesRoom))
-}
-
-// absent says of each node with duties that does not serve why.
-func (v *view) absent() []remark {
-	var out []remark
-	for i := range v.Layout.Members {
-		if m := &v.Layout.Members[i]; m.Phase.Acknowledges() && !v.serves(m) {
-			out = append(out, remark{m.Name, v.why(m)})
-		}
-	}
-	return out
-}
-
-// why a member does not serve.
-func (v *view) why(m *layout.Member) string {
-	switch v.fates[m.Incarnation] {
-	case alive:
-		return notReady(v.nodes[m.Name].Status)
-	case empty:
-		return "came back empty, its memory is gone"
-	case gone:
-		return "its process ended, its memory is gone"
-	case unasked:
-		return "was not asked yet"
-	}
-	return "does not answer the operator, but its pod runs: it may live"
 }

@@ -5,13 +5,14 @@ const (
 	Ready       = "Ready"
 	Progressing = "Progressing"
 	Degraded    = "Degraded"
+	DataLost    = "DataLost"
 )
 
 // Reasons of Ready.
 const (
 	Serving          = "Serving"          // every slot can be read and written
 	Starting         = "Starting"         // no layout yet, or the first one is on its way
-	SlotsUnavailable = "SlotsUnavailable" // owners of some slots do not serve
+	SlotsUnavailable = "SlotsUnavailable" // some slots are not served
 	Stopped          = "Stopped"          // a Stop, and no layout
 )
 
@@ -19,13 +20,16 @@ const (
 const (
 	Creating        = "Creating"        // pods are to come
 	Bootstrapping   = "Bootstrapping"   // the first layout is on its way
-	Joining         = "Joining"         // a layout is on its way to a process that came back
+	TakingOver      = "TakingOver"      // slots have another first owner, which is not active yet
+	Joining         = "Joining"         // a process is let in and copies, or a layout is on its way
 	Complete        = "Complete"        // nothing is left to do
 	ImagePull       = "ImagePull"       // a kubelet cannot get the image
 	Unschedulable   = "Unschedulable"   // no machine has room for a pod
 	PodConfig       = "PodConfig"       // a kubelet cannot make the container
 	PodCrashing     = "PodCrashing"     // a process ends again and again
 	TemplatePending = "TemplatePending" // pods that hold data run an older template
+	ProofMissing    = "ProofMissing"    // the last copies are with nodes that do not answer
+	Stuck           = "Stuck"           // something else keeps the layout from its next step
 )
 
 // Reasons of a Stop, which are reasons of Progressing too.
@@ -38,7 +42,7 @@ const (
 	ShapeFixed       = "ShapeFixed"       // the spec asks for other nodes than the layout has
 	LayoutLost       = "LayoutLost"       // nodes have a layout, and there is none
 	LayoutUnreadable = "LayoutUnreadable" // what lies in the layout's place is no layout
-	LayoutConflict   = "LayoutConflict"   // a node knows a newer layout
+	LayoutConflict   = "LayoutConflict"   // a node knows a newer layout, or another one of the same epoch
 	ApplyFailed      = "ApplyFailed"      // the API server refused an object
 )
 
@@ -49,6 +53,12 @@ const (
 	SlotsLost       = "SlotsLost"       // all copies of some slots are lost
 	NodeUnreachable = "NodeUnreachable" // a node does not answer but may live
 	NoLayout        = "NoLayout"        // who holds what is not known
+)
+
+// Reasons of DataLost.
+const (
+	NothingLost  = "NothingLost"  // or somebody has seen what was
+	SlotsGivenUp = "SlotsGivenUp" // slots began anew, empty
 )
 
 // NotAsked is a reason of Ready and Degraded: the operator has no word from a node, nor
@@ -71,7 +81,7 @@ type Reason struct {
 // Reasons are all that there are. docs/conditions.md is made from them.
 func Reasons() []Reason {
 	var all []Reason
-	for _, of := range [][]Reason{readyReasons, progressingReasons, stopReasons, degradedReasons} {
+	for _, of := range [][]Reason{readyReasons, progressingReasons, stopReasons, degradedReasons, lostReasons} {
 		all = append(all, of...)
 	}
 	return all
@@ -84,16 +94,16 @@ var readyReasons = []Reason{
 		"Wait. `Progressing` says what for.",
 	},
 	{
-		Ready, "False", SlotsUnavailable, "Nodes that own slots do not serve. The message names the slots and the nodes. A write needs every owner of its slot, a read of a key the first one. Requests for other slots are served; those for these get `503` and can be repeated.",
-		"See what became of the nodes: `Degraded`, and `message` in `status.nodes`.",
+		Ready, "False", SlotsUnavailable, "Slots are not served: an owner is not there, or the first one has not taken over yet. The message names the slots and the nodes. A write needs every owner of its slot, a read of a key the first one. Requests for other slots are served; those for these get `503` and can be repeated.",
+		"Wait some seconds: where another copy is left, another owner takes over. If it stays so, see what `Progressing` waits for.",
 	},
 	{
 		Ready, "False", Stopped, "The operator cannot go on and there is no layout. The message repeats the cause that `Progressing` gives. Nodes that have a layout go on with it.",
 		"What the reason of `Progressing` asks for.",
 	},
 	{
-		Ready, "Unknown", NotAsked, "The operator has just started for the first time, or cannot talk to the nodes without the secret. They may well serve.",
-		"What the reason of `Progressing` asks for; otherwise wait some seconds.",
+		Ready, "Unknown", NotAsked, "The operator has just started for the first time, or cannot talk to the nodes without the secret; or a node does not answer it of which other nodes hear. They may well serve.",
+		"What the reason of `Progressing` asks for; otherwise wait some seconds. If a node does not answer for long, look at what keeps the operator from its port 21286, such as a NetworkPolicy.",
 	},
 }
 
@@ -104,8 +114,12 @@ var progressingReasons = []Reason{
 	},
 	{Progressing, "True", Bootstrapping, "All nodes are there, the first layout was written and is on its way to them.", "Wait, it takes seconds."},
 	{
-		Progressing, "True", Joining, "A process came back, or there is a new layout that some nodes do not have yet.",
-		"Wait, it takes seconds. If `2 processes claim to be` one node, an old pod of it still runs: it must end first.",
+		Progressing, "True", TakingOver, "Slots have another first owner than before, and it makes sure that nothing is lost before it serves them. The message begins with what happened.",
+		"Wait, it takes some seconds.",
+	},
+	{
+		Progressing, "True", Joining, "A process is let in and copies its slots from the others, or there is a new layout that some nodes do not have yet. The message begins with the step of the layout that was made, or what the next one waits for.",
+		"Wait; `copyBytesLeft` in `status.nodes` says how much is still to copy. If `2 processes claim to be` one node, an old process of it may still run: it must be known to have ended first.",
 	},
 	{
 		Progressing, "False", Complete, "There is nothing left to do for the operator. This does not mean that no copy is missing.",
@@ -125,11 +139,19 @@ var progressingReasons = []Reason{
 	},
 	{
 		Progressing, "False", PodCrashing, "The process of a node ends again and again, or did in the last ten minutes. The message has its last exit code; `OOMKilled` means that it took more than its container's memory limit.",
-		"Read `kubectl logs --previous POD`. After `OOMKilled` set `spec.resources.limits.memory` higher or `spec.memoryLimit` lower. A pod that keeps an old template can be deleted if `status.nodes` says that its memory is gone.",
+		"Read `kubectl logs --previous POD`. After `OOMKilled` set `spec.resources.limits.memory` higher or `spec.memoryLimit` lower. A pod of an old template that holds nothing is replaced by itself.",
 	},
 	{
 		Progressing, "False", TemplatePending, "The spec or the operator changed the template of the pods, and pods that hold data still run an older one. They are left alone.",
-		"If the new template matters, delete these pods. **What the node of a deleted pod holds in memory is lost**; with one copy that is the only one.",
+		"If the new template matters, delete these pods one by one, each when `Degraded` is `False` again. **With one copy, what the node of a deleted pod holds in memory is lost.**",
+	},
+	{
+		Progressing, "False", ProofMissing, "Nodes do not answer, the last copies of some slots may be with them, and nothing proves that their processes ended. These slots answer `503`; as long as the nodes may live, nobody takes their place.",
+		"See what became of the machine or its network: if the nodes come back, all is there again. If a machine is shut down for good, give it the taint `node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`. If you know otherwise that a process ended, annotate the resource with `seppen.io/presumed-dead=` and the incarnations that the message names, separated by commas. **Their data is lost then**, even if it turns out that they live. Take the annotation away afterwards.",
+	},
+	{
+		Progressing, "False", Stuck, "Something keeps the layout from its next step. The message says what.",
+		"If `2 processes claim to be` one node, an old process of it may still run: see that it ends. If nodes `do not reach each other`, look at the network between them.",
 	},
 }
 
@@ -164,8 +186,8 @@ var stopReasons = []Reason{
 		"Restore the ConfigMap from a backup, and never edit it.",
 	},
 	{
-		Progressing, "False", LayoutConflict, "A node knows a newer layout than the ConfigMap `{name}-layout` has: an old one was restored. The nodes serve with the newer one.",
-		"Restore the newest backup of the ConfigMap.",
+		Progressing, "False", LayoutConflict, "A node knows a newer layout than the ConfigMap `{name}-layout` has, or another one of the same epoch: an old one was restored, or it was edited. The nodes serve with the one that they have. Nothing is changed.",
+		"Restore the newest backup of the ConfigMap, and never edit it.",
 	},
 	{
 		Progressing, "False", ApplyFailed, "The API server refused an object of the cluster. The message is its answer.",
@@ -176,16 +198,16 @@ var stopReasons = []Reason{
 var degradedReasons = []Reason{
 	{Degraded, "False", AllCopies, "No copy is missing.", "Nothing."},
 	{
-		Degraded, "True", CopiesMissing, "A node's process ended, and what it held in memory is gone. Of each slot at least one copy is left. The message says how many copies of which slots are left, and what became of the nodes.",
-		"Bringing copies back is not possible yet: copy what matters to a new cluster. What can be read until then says `Ready`.",
+		Degraded, "True", CopiesMissing, "Copies are missing: a process ended, or was given up, and what it held in memory is gone. Of each slot at least one copy is left. The message says how many copies of which slots there are, and how far the nodes are that are to have them.",
+		"Wait: nodes that come back copy their slots from the others. If one does not come back, `Progressing` says why.",
 	},
 	{
-		Degraded, "True", SlotsLost, "**All copies of some slots are lost**, and with them their keys and values. The message names the slots.",
-		"Copy what is left to a new cluster, and store again what was lost.",
+		Degraded, "True", SlotsLost, "**All copies of some slots are lost**, and with them their keys and values. The message names the slots. They answer `503` until a process stands ready to begin them anew; see `DataLost`.",
+		"Wait for the nodes to come back, and store again what was lost.",
 	},
 	{
-		Degraded, "True", NodeUnreachable, "A node does not answer the operator, but its pod runs: it may live, serve and hold its data.",
-		"Do not delete its pod, its memory goes with it. Look at its machine, at its log, and at what keeps the operator from its port 21286, such as a NetworkPolicy.",
+		Degraded, "True", NodeUnreachable, "A node does not answer the operator, and it is not known whether it lives. As long as other nodes hear of it, it serves; if they do not, and others have all that it has, they take over.",
+		"If it stays so, look at its machine, at its log, and at what keeps the operator from its port 21286, such as a NetworkPolicy.",
 	},
 	{
 		Degraded, "Unknown", NoLayout, "There is no layout, so it is not known who holds what: the cluster is being made, or its layout was lost.",
@@ -194,6 +216,14 @@ var degradedReasons = []Reason{
 	{
 		Degraded, "Unknown", NotAsked, "The operator has just started for the first time, or cannot talk to the nodes without the secret.",
 		"What the reason of `Progressing` asks for; otherwise wait some seconds.",
+	},
+}
+
+var lostReasons = []Reason{
+	{DataLost, "False", NothingLost, "No data was lost, or somebody has seen what was.", "Nothing."},
+	{
+		DataLost, "True", SlotsGivenUp, "**All keys and values of some slots were lost**, as all processes that had them ended; the slots began anew, empty. The message names the slots and the time, and what became of the processes. Keys of other slots whose values were among those lost are deleted. `status.lostSlots` has all losses.",
+		"Store again what was lost. Annotate the resource with `seppen.io/losses-seen=` and the epoch that the message names when you have seen it: then this is `False` again.",
 	},
 }
 
@@ -206,11 +236,13 @@ func eventReasons() []eventReason {
 		{"Normal", Started, "The first layout was written: the cluster has begun."},
 		{"Warning", NodeRestarted, "A node's process was replaced by another one, and what it held in memory is gone. The message names the node, its slots and, where it is known, how the process before ended."},
 		{"Warning", CopiesMissing, "Copies were lost, as `Degraded` says. Another event follows when more are lost."},
-		{"Warning", SlotsLost, "All copies of some slots were lost, as `Degraded` says. The message names the slots."},
+		{"Warning", SlotsLost, "All copies of some slots are lost, as `Degraded` says. The message names the slots."},
+		{"Warning", SlotsGivenUp, "Slots began anew, empty, as `DataLost` says. Once for each loss; the message names the slots and what became of the processes that had them."},
+		{"Warning", ProofMissing, "The last copies of slots are with nodes that do not answer, as `Progressing` says."},
 		{"Normal", Recovered, "No copy is missing any more."},
 	}
 	for _, r := range progressingReasons {
-		if r.Status == "False" && r.Reason != Complete {
+		if r.Status == "False" && r.Reason != Complete && r.Reason != ProofMissing && r.Reason != Stuck {
 			all = append(all, eventReason{"Warning", r.Reason, "The first pod has this cause, as `Progressing` says."})
 		}
 	}

@@ -10,28 +10,16 @@ import (
 	"github.com/eiri/seppen/api/v1alpha1"
 )
 
-// fate is what became of a member: of one incarnation, not of its name.
-type fate int
-
-const (
-	gone        fate = iota // its process ended and its memory with it
-	empty                   // the same, and another process answers under its name
-	unreachable             // it does not answer, but may live
-	unasked                 // it was not asked yet
-	alive                   // it answers
-)
-
-// lost tells whether the member's memory is gone for certain.
-func (f fate) lost() bool { return f == gone || f == empty }
-
 // view is the facts in the order in which they are asked for.
 type view struct {
 	*Facts
 	generation int64
 	before     *v1alpha1.SeppenClusterStatus
 	nodes      map[layout.Name]*Node
-	table      *layout.Table // nil: no layout
+	table      *layout.Table  // nil: no layout
+	known      *layout.Layout // that the nodes can have: the one before a step that was just made
 	members    map[layout.Name][]*layout.Member
+	heard      map[layout.ID]bool // by a node that answers
 	fates      map[layout.ID]fate
 	statuses   []v1alpha1.NodeStatus
 }
@@ -45,43 +33,19 @@ func look(f *Facts) *view {
 		v.nodes[f.Nodes[i].Name] = &f.Nodes[i]
 	}
 	if f.Layout != nil {
-		v.table = layout.NewTable(f.Layout)
+		v.table, v.known = layout.NewTable(f.Layout), f.Layout
+		if f.Stepped && f.Before != nil {
+			v.known = f.Before
+		}
 		v.members = make(map[layout.Name][]*layout.Member, len(f.Nodes))
-		v.fates = make(map[layout.ID]fate, len(f.Layout.Members))
 		for i := range f.Layout.Members {
 			m := &f.Layout.Members[i]
 			v.members[m.Name] = append(v.members[m.Name], m)
 		}
-		for i := range f.Layout.Members {
-			m := &f.Layout.Members[i]
-			v.fates[m.Incarnation] = v.fateOf(m)
-		}
+		v.judge()
 	}
 	v.statuses = v.nodeStatuses()
 	return v
-}
-
-func (v *view) fateOf(m *layout.Member) fate {
-	n := v.nodes[m.Name]
-	switch {
-	case n == nil:
-		return gone
-	case n.Status != nil && n.Status.Incarnation == m.Incarnation:
-		return alive
-	case n.Status != nil:
-		return empty
-	case v.followed(m) || !mayRun(n.Pod, m.Address):
-		return gone
-	case n.Err == "":
-		return unasked
-	}
-	return unreachable
-}
-
-// followed tells whether a later process was let in under a member's name. That of the
-// member has ended then, though it may have been in the same pod.
-func (v *view) followed(m *layout.Member) bool {
-	return slices.ContainsFunc(v.members[m.Name], func(o *layout.Member) bool { return o.JoinEpoch > m.JoinEpoch })
 }
 
 // member is the one whose process answers as n, nil if that is none.
@@ -94,36 +58,23 @@ func (v *view) member(n *Node) *layout.Member {
 
 // anyHolder tells whether a member of the name that has duties met one of these fates.
 func (v *view) anyHolder(name layout.Name, fates ...fate) bool {
-	return slices.ContainsFunc(v.members[name], func(m *layout.Member) bool {
-		return m.Phase.Acknowledges() && slices.Contains(fates, v.fates[m.Incarnation])
-	})
+	return v.holder(name, fates...) != nil
 }
 
-// holds tells whether the data of a node is not known to be lost.
-func (v *view) holds(n *Node) bool { return v.anyHolder(n.Name, unreachable, unasked, alive) }
-
-// serves tells whether a member answers and says that it is ready.
-func (v *view) serves(m *layout.Member) bool {
-	return v.fates[m.Incarnation] == alive && v.nodes[m.Name].Status.Ready
-}
-
-// isCopy tells whether a member has all that it should have of its slots. An attached one
-// is not complete yet.
-func isCopy(m *layout.Member) bool { return m.Phase.Acknowledges() && m.Phase != layout.Attached }
-
-// copies of a slot: those that the layout has, and of these the ones that are not known
-// to be lost.
-func (v *view) copies(slot int) (all, left int) {
-	for _, m := range v.table.Owners(uint8(slot)).Ack {
-		if !isCopy(m) {
-			continue
-		}
-		all++
-		if !v.fates[m.Incarnation].lost() {
-			left++
+func (v *view) holder(name layout.Name, fates ...fate) *layout.Member {
+	for _, m := range v.members[name] {
+		if m.Phase.Acknowledges() && slices.Contains(fates, v.fates[m.Incarnation]) {
+			return m
 		}
 	}
-	return all, left
+	return nil
+}
+
+// holds tells whether a member with duties may live in the pod of a node.
+func (v *view) holds(n *Node) bool {
+	return slices.ContainsFunc(v.members[n.Name], func(m *layout.Member) bool {
+		return m.Phase.Acknowledges() && lives(n, m) && !v.fates[m.Incarnation].lost()
+	})
 }
 
 // early tells whether some member was not asked yet. So it is for a moment after the
@@ -155,7 +106,7 @@ func (v *view) isUnasked(n *Node) bool {
 }
 
 // stands tells whether what was said of a node before stands, if anything was.
-func (v *view) stands(n *Node) bool { return v.isUnasked(n) && !v.blind() }
+func (v *view) stands(n *Node) bool { return v.isUnasked(n) && n.Status == nil && !v.blind() }
 
 // said returns what a condition said before, nil if it said nothing.
 func (v *view) said(condition string) *metav1.Condition {
@@ -189,12 +140,15 @@ func (v *view) starting() bool {
 	return false
 }
 
-// allServe tells whether every member with duties serves.
+// allServe tells whether every slot can be read and written, and every node says that it
+// is ready.
 func (v *view) allServe() bool {
 	for i := range v.Layout.Members {
-		if m := &v.Layout.Members[i]; m.Phase.Acknowledges() && !v.serves(m) {
+		m := &v.Layout.Members[i]
+		if m.Phase.Acknowledges() && (v.fates[m.Incarnation] != alive || !v.nodes[m.Name].Status.Ready) {
 			return false
 		}
 	}
-	return true
+	s := v.unavailable()
+	return s.write.empty() && s.early.empty()
 }

@@ -1,18 +1,18 @@
 package conditions
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/eiri/seppen/api/layout"
-	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/v1alpha1"
 	"github.com/eiri/seppen/controllers/placement"
 )
@@ -22,38 +22,29 @@ var clusterID = layout.ID{0xc}
 // world is a cluster as a story tells it: pods, the processes in them, and an operator
 // that takes the steps that placement says.
 type world struct {
-	cluster *v1alpha1.SeppenCluster
-	began   time.Time
-	now     time.Time
-	shards  int
-	copies  int
-	names   []layout.Name
-	nodes   map[string]*actor
-	layout  *layout.Layout
-	stop    *Stop
-	stuck   bool   // the layout cannot be written
-	lives   uint16 // incarnations so far
-	pods    int    // addresses so far
-}
-
-// actor is a node: its pod and its process.
-type actor struct {
-	pod         *corev1.Pod
-	incarnation layout.ID
-	has         *layout.Layout // what its process has heard of
-	reason      string         // why it does not serve, if its layout is not why
-	keys        int64          // of each slot
-	bytes       int64          // of each slot
-	silent      string         // why it does not answer
-	unasked     bool
-	outdated    bool
+	cluster  *v1alpha1.SeppenCluster
+	began    time.Time
+	now      time.Time
+	shards   int
+	copies   int
+	names    []layout.Name
+	nodes    map[string]*actor
+	layout   *layout.Layout
+	stop     *Stop
+	stuck    bool                    // the layout cannot be written
+	lives    uint16                  // incarnations so far
+	pods     int                     // pods so far
+	dead     map[layout.ID]string    // what is proven
+	ghosts   map[layout.ID]bool      // processes whose pods are gone, and that live
+	cut      []string                // nodes that do not reach each other
+	answered map[layout.ID]time.Time // when incarnations last did
 }
 
 func newWorld() *world {
 	began := time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
 	return &world{
-		cluster: &v1alpha1.SeppenCluster{ObjectMeta: metav1.ObjectMeta{Name: "c", Namespace: "ns", Generation: 1}},
-		began:   began, now: began, nodes: make(map[string]*actor),
+		cluster: &v1alpha1.SeppenCluster{ObjectMeta: metav1.ObjectMeta{Name: "c", Namespace: "ns", Generation: 1, Annotations: map[string]string{}}},
+		began:   began, now: began, nodes: make(map[string]*actor), dead: make(map[layout.ID]string), ghosts: make(map[layout.ID]bool), answered: make(map[layout.ID]time.Time),
 	}
 }
 
@@ -71,17 +62,18 @@ func (w *world) do(t *testing.T, line string) {
 		w.stop = nil
 	case "edit":
 		w.cluster.Generation++
+	case "seen": // up to an epoch
+		w.cluster.Annotations[LossesSeen] = what
 	case "layout":
-		switch what {
-		case "lost":
+		if what == "lost" {
 			w.layout = nil
-		case "healed":
-			w.layout = w.healed()
-		default:
+		} else {
 			w.stuck = what == "stuck"
 		}
 	case "status":
 		w.cluster.Status = v1alpha1.SeppenClusterStatus{}
+	case "cut":
+		w.cut = strings.Fields(rest)
 	case "wait":
 		d, err := time.ParseDuration(what)
 		check(t, err)
@@ -100,158 +92,18 @@ func (w *world) do(t *testing.T, line string) {
 
 func (w *world) make(t *testing.T, text string) {
 	t.Helper()
-	_, err := fmt.Sscanf(text, "shards=%d copies=%d", &w.shards, &w.copies)
-	check(t, err)
-	w.names, err = layout.Names("c", w.shards, w.copies)
+	var err error
+	if ranges, ok := strings.CutPrefix(text, "ranges "); ok {
+		w.names, err = layout.ParseNames(strings.Fields(ranges))
+		w.shards, w.copies = len(w.names), 1
+	} else {
+		_, err = fmt.Sscanf(text, "shards=%d copies=%d", &w.shards, &w.copies)
+		check(t, err)
+		w.names, err = layout.Names("c", w.shards, w.copies)
+	}
 	check(t, err)
 	for _, n := range w.names {
 		w.nodes[n.String()] = &actor{}
-	}
-}
-
-// healed is a layout in which those who came back have taken their predecessors' places.
-func (w *world) healed() *layout.Layout {
-	next := &layout.Layout{Cluster: w.layout.Cluster, Epoch: w.layout.Epoch + 1}
-	for _, m := range w.layout.Members {
-		later := func(o layout.Member) bool { return o.Name == m.Name && o.JoinEpoch > m.JoinEpoch }
-		if !slices.ContainsFunc(w.layout.Members, later) {
-			m.Phase = layout.Serving
-			next.Members = append(next.Members, m)
-		}
-	}
-	next.Segments = layout.SegmentsOf(next.Members, next.Epoch)
-	return next
-}
-
-// act has something happen to a node.
-func (w *world) act(t *testing.T, name, what, more string) {
-	t.Helper()
-	a := w.nodes[name]
-	switch what {
-	case "pending":
-		a.pod, a.incarnation = pod(name), layout.ID{}
-		a.container().State.Waiting = &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
-	case "unschedulable":
-		a.pod, a.incarnation = pod(name), layout.ID{}
-		a.pod.Status.ContainerStatuses = nil
-		a.pod.Status.Conditions = []corev1.PodCondition{{
-			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: more,
-		}}
-	case "waits":
-		a.pod, a.incarnation = pod(name), layout.ID{}
-		reason, message, _ := strings.Cut(more, " ")
-		a.container().State.Waiting = &corev1.ContainerStateWaiting{Reason: reason, Message: message}
-	case "runs":
-		w.run(name, a)
-	case "exits", "crashes":
-		code, reason, _ := strings.Cut(more, " ")
-		ended := &corev1.ContainerStateTerminated{
-			ExitCode: int32(number(t, code)), Reason: reason, StartedAt: metav1.NewTime(w.now.Add(-time.Minute)), FinishedAt: metav1.NewTime(w.now),
-		}
-		a.incarnation = layout.ID{}
-		s := a.container()
-		s.State = corev1.ContainerState{Terminated: ended}
-		if what == "crashes" {
-			s.RestartCount++
-			s.LastTerminationState = s.State
-			s.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: crashLoop, Message: "back-off 5m0s"}}
-		}
-	case "deleted":
-		*a = actor{keys: a.keys, bytes: a.bytes}
-	case "silent":
-		a.silent = more
-	case "answers":
-		a.silent, a.unasked = "", false
-	case "unasked":
-		a.unasked = true
-	case "outdated":
-		a.outdated = true
-	case "says":
-		a.reason = more
-	case "serves":
-		a.reason = ""
-	case "stores": // so many keys and bytes of each slot
-		_, err := fmt.Sscanf(more, "%d %d", &a.keys, &a.bytes)
-		check(t, err)
-	default:
-		t.Fatalf("%s: what is %q?", name, what)
-	}
-}
-
-// run starts a process: in the pod that there is, or in a new one.
-func (w *world) run(name string, a *actor) {
-	if a.pod == nil || len(a.pod.Status.ContainerStatuses) == 0 {
-		a.pod = pod(name)
-	}
-	s := a.container()
-	if s.State.Terminated != nil {
-		s.RestartCount++
-		s.LastTerminationState = s.State
-	}
-	s.State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(w.now)}}
-	a.pod.Status.Phase = corev1.PodRunning
-	if a.pod.Status.PodIP == "" {
-		w.pods++
-		a.pod.Status.PodIP = fmt.Sprintf("10.0.%d.%d", w.pods/250, w.pods%250+1)
-	}
-	w.lives++
-	a.incarnation = layout.ID{byte(w.lives >> 8), byte(w.lives)}
-	a.has, a.silent, a.unasked, a.reason, a.outdated = nil, "", false, "", false
-}
-
-func pod(name string) *corev1.Pod {
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	p.Spec.Containers = []corev1.Container{{Name: "seppen", Image: "seppen:1"}}
-	p.Status.Phase = corev1.PodPending
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "seppen", Image: "seppen:1"}}
-	return p
-}
-
-func (a *actor) container() *corev1.ContainerStatus { return &a.pod.Status.ContainerStatuses[0] }
-
-// says is what the process answers, nil if it does not.
-func (a *actor) says() *peer.Status {
-	if a.incarnation == (layout.ID{}) || a.silent != "" || a.unasked {
-		return nil
-	}
-	s := &peer.Status{Incarnation: a.incarnation, Ready: true, MemoryLimit: 1 << 30}
-	var me *layout.Member
-	if a.has != nil {
-		s.Cluster, s.Epoch = a.has.Cluster, a.has.Epoch
-		table := layout.NewTable(a.has)
-		if me = table.Member(a.incarnation); me != nil {
-			s.Phase = me.Phase.String()
-			a.count(s, me, table)
-		}
-	}
-	switch {
-	case a.has == nil:
-		s.Reason = "no layout yet"
-	case me == nil:
-		s.Reason = fmt.Sprintf("not in layout %d", a.has.Epoch)
-	case me.Phase == layout.Joining:
-		s.Reason = "joining: requests are passed on to the owners, nothing is held here yet"
-	default:
-		s.Reason = a.reason
-	}
-	s.Ready = s.Reason == ""
-	return s
-}
-
-// count has a member report what its segments hold.
-func (a *actor) count(s *peer.Status, me *layout.Member, table *layout.Table) {
-	for i, seg := range table.Layout.Segments {
-		end := layout.Slots
-		if i+1 < len(table.Layout.Segments) {
-			end = int(table.Layout.Segments[i+1].Lo)
-		}
-		if !slices.Contains(table.Owners(seg.Lo).Ack, me) {
-			continue
-		}
-		n := int64(end - int(seg.Lo))
-		s.Segments = append(s.Segments, peer.SegmentStatus{Lo: seg.Lo, Keys: n * a.keys, Bytes: n * a.bytes})
-		s.Keys += n * a.keys
-		s.MemoryUsed += n * a.bytes
 	}
 }
 
@@ -260,24 +112,32 @@ func (a *actor) count(s *peer.Status, me *layout.Member, table *layout.Table) {
 func (w *world) reconcile() (*Facts, []Event) {
 	f := &Facts{
 		Cluster: w.cluster.DeepCopy(), Now: w.now, Names: w.names, Shards: w.shards, Copies: w.copies, Stop: w.stop,
-		SecretName: "c-secret", Selector: "app.kubernetes.io/instance=c",
+		SecretName: "c-secret", Selector: "app.kubernetes.io/instance=c", Before: w.layout,
 	}
 	var seen []placement.Observation
 	for _, name := range w.names {
 		a := w.nodes[name.String()]
-		n := Node{Name: name, Host: name.String() + ".c-nodes.ns.svc", Pod: a.pod, Status: a.says(), Outdated: a.outdated}
+		n := Node{Name: name, Host: name.String() + ".c-nodes.ns.svc", Pod: a.pod, Status: w.says(a), Outdated: a.outdated}
 		if !a.unasked {
-			n.Err = a.silent
+			n.Err = cmp.Or(a.silent, a.hidden)
 		}
 		if n.Status != nil {
+			w.answered[a.incarnation] = w.now
+		}
+		// A pod that is about to be replaced gets no duties.
+		if n.Status != nil && (!a.outdated || n.Status.Phase != layout.Joining.String()) {
 			seen = append(seen, placement.Observation{
-				Name: name, Address: a.pod.Status.PodIP + ":21286", Incarnation: a.incarnation, Cluster: n.Status.Cluster, Epoch: n.Status.Epoch,
+				Name: name, Address: "10.0.0.1:21286", Home: string(a.pod.UID), Answering: time.Hour,
+				Incarnation: a.incarnation, Cluster: n.Status.Cluster, Epoch: n.Status.Epoch,
+				Purged: n.Status.Purged, Segments: n.Status.Segments, Peers: n.Status.Peers,
 			})
 		}
 		f.Nodes = append(f.Nodes, n)
 	}
+	f.Dead, f.Silent = w.dead, w.silent()
 	if !w.stuck && (w.layout != nil || w.stop == nil) {
-		next, step := placement.Next(clusterID, w.layout, w.names, placement.World{Seen: seen})
+		dead := slices.SortedFunc(maps.Keys(w.dead), func(a, b layout.ID) int { return slices.Compare(a[:], b[:]) })
+		next, step := placement.Next(clusterID, w.layout, w.names, placement.World{Seen: seen, Silent: f.Silent, Dead: dead})
 		if f.Step = step; next != nil {
 			w.layout, f.Stepped = next, true
 		}
@@ -286,11 +146,29 @@ func (w *world) reconcile() (*Facts, []Event) {
 	status, events := Of(f)
 	w.cluster.Status = status
 	for _, a := range w.nodes {
-		if w.layout != nil && a.says() != nil {
-			a.has = w.layout
+		if w.layout != nil && w.says(a) != nil {
+			w.adopt(a)
 		}
 	}
 	return f, events
+}
+
+// silent is for how long members have not answered. Those who were not asked do not count.
+func (w *world) silent() map[layout.ID]time.Duration {
+	out := make(map[layout.ID]time.Duration)
+	if w.layout == nil {
+		return out
+	}
+	for i := range w.layout.Members {
+		m := &w.layout.Members[i]
+		if a := w.nodes[m.Name.String()]; a.unasked && a.incarnation == m.Incarnation {
+			continue
+		}
+		if silent := w.now.Sub(w.answered[m.Incarnation]); silent > 0 {
+			out[m.Incarnation] = silent
+		}
+	}
+	return out
 }
 
 // tell is the status as a story shows it.

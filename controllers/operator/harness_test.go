@@ -170,7 +170,7 @@ func (s *site) operate(mutate ...func(*traffic)) *running {
 	}
 	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper { tr.next = next; return tr }
 	o := &options{namespaces: []string{s.namespace}, metrics: "0", health: "0", concurrency: 4, nodeImage: "seppen:test"}
-	o.controller.SkipNameValidation = new(true)
+	o.controller.SkipNameValidation, o.controller.RecoverPanic = new(true), new(false)
 	mgr, r, err := newManager(config, o)
 	if err != nil {
 		s.t.Fatal(err)

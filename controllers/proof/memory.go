@@ -66,8 +66,8 @@ func (m *Memory) Hear(pod types.UID, incarnation layout.ID, now time.Time) {
 	}
 }
 
-// Ended is how the process of an incarnation ended, whose last answer came at that time;
-// nil if it is not known that it did.
+// Ended is how the process of an incarnation ended, whose last answer came at that time,
+// zero being that none is known; nil if it is not known that it did.
 //
 // A report does not say whose end it is: it may be that of the container before, while
 // the incarnation runs in the next one. So only one counts that came after its last
@@ -85,7 +85,7 @@ func (m *Memory) Ended(pod types.UID, incarnation layout.ID, answered time.Time)
 		return nil
 	}
 	first, known := h.heard[incarnation]
-	if !known || !h.endSeen.After(answered) || h.endSeen.Sub(first) < lag {
+	if !known || answered.IsZero() || !h.endSeen.After(answered) || h.endSeen.Sub(first) < lag {
 		return nil
 	}
 	return h.end

@@ -120,6 +120,7 @@ func TestEnded(t *testing.T) {
 		"the report is repeated":                 {[]event{see(0), hear(11, m), see(13, restarts("c1")), see(51, restarts("c1"))}, 50, false},
 		"never heard of":                         {[]event{see(0), hear(1, other), see(51, ends("c1"))}, 0, false},
 		"never heard of, but the pod is over":    {[]event{see(0), see(51, ends("c1"), phase(corev1.PodSucceeded))}, 0, true},
+		"nobody knows when it answered":          {[]event{see(0), hear(1, m), see(51, ends("c1"))}, 0, false},
 		"just heard of, but the pod is over":     {[]event{see(0), hear(50, m), see(51, ends("c1"), phase(corev1.PodSucceeded))}, 50, true},
 		"the pod is over, and nobody looks":      {[]event{see(0), see(51, ends("c1"), phase(corev1.PodFailed)), see(52)}, 50, true},
 		"another one's container ended":          {[]event{see(0), hear(1, m), see(51, func(p *corev1.Pod) { p.Status.ContainerStatuses[0].RestartCount++ })}, 50, false},
@@ -141,7 +142,11 @@ func TestEnded(t *testing.T) {
 					memory.Keep(key, nil)
 				}
 			}
-			if end := memory.Ended("home", m, at(tt.answered)); (end != nil) != tt.want {
+			answered := at(tt.answered)
+			if tt.answered == 0 {
+				answered = time.Time{}
+			}
+			if end := memory.Ended("home", m, answered); (end != nil) != tt.want {
 				t.Errorf("ended: %+v", end)
 			}
 			if memory.Ended("another home", m, at(tt.answered)) != nil {

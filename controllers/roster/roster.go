@@ -159,6 +159,14 @@ func (r *Roster) Silent() map[layout.ID]time.Duration {
 	return r.silence.silent()
 }
 
+// Answered is when an incarnation last answered; zero if it never did, or long ago and it
+// is no member.
+func (r *Roster) Answered(incarnation layout.ID) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.silence.last[incarnation]
+}
+
 // errNotConnected: there is nobody to ask.
 var errNotConnected = errors.New("not connected")
 

@@ -24,13 +24,15 @@ type silence struct {
 	awake   time.Duration
 	heard   map[layout.ID]time.Duration // when they last answered, or when they were first asked
 	since   map[layout.ID]time.Duration // when they began to answer; missing: they do not
+	last    map[layout.ID]time.Time     // when they last answered, by the clock
 	members map[layout.ID]bool
 	suspect map[layout.ID]bool // those who were silent for placement.SuspectAfter
 }
 
 func newSilence() *silence {
 	return &silence{
-		heard: make(map[layout.ID]time.Duration), since: make(map[layout.ID]time.Duration), suspect: make(map[layout.ID]bool),
+		heard: make(map[layout.ID]time.Duration), since: make(map[layout.ID]time.Duration),
+		last: make(map[layout.ID]time.Time), suspect: make(map[layout.ID]bool),
 	}
 }
 
@@ -63,6 +65,9 @@ func (s *silence) answered(id layout.ID, age time.Duration) {
 	if _, answers := s.since[id]; !answers {
 		s.since[id] = at
 	}
+	if last := s.ticked.Add(-age); last.After(s.last[id]) {
+		s.last[id] = last
+	}
 }
 
 // answering is for how long somebody has answered without a gap.
@@ -88,6 +93,7 @@ func (s *silence) judge() (turned bool) {
 		if silent >= keepStrangers && !s.members[id] {
 			delete(s.heard, id)
 			delete(s.suspect, id)
+			delete(s.last, id)
 			continue
 		}
 		if now := silent >= placement.SuspectAfter; now != s.suspect[id] {

@@ -93,7 +93,7 @@ func TestSilence(t *testing.T) {
 			d.pass(time.Second, alice, bob)
 			d.track(members(alice))
 			d.pass(3*time.Minute, alice)
-			if len(d.heard) != 1 || len(d.suspect) != 0 || len(d.since) != 1 {
+			if len(d.heard) != 1 || len(d.suspect) != 0 || len(d.since) != 1 || len(d.last) != 1 {
 				d.lines = append(d.lines, fmt.Sprintf("it is remembered for ever: %v %v", d.heard, d.suspect))
 			}
 		}, []string{"after 2.2s: "}},
@@ -157,6 +157,9 @@ func TestAnswering(t *testing.T) {
 		}
 		if got := d.answering(alice); got != tt.want {
 			t.Errorf("part %d: %s, not %s", i, got, tt.want)
+		}
+		if last := d.now.Add(-10 * time.Millisecond); tt.speaks && !d.last[alice].Equal(last) {
+			t.Errorf("part %d: it answered last at %s, not %s", i, d.last[alice], last)
 		}
 	}
 }

@@ -38,10 +38,14 @@ type Kubelet struct {
 	held map[string]bool // names of pods that are not to start
 }
 
+// pod is one that was started, be it there still or not.
 type pod struct {
-	name string
-	node *fakenode.Node
-	ip   string
+	name     string
+	node     *fakenode.Node // nil: no process runs
+	ip       string
+	restarts int32
+	cut      bool // its machine is out of reach
+	object   *corev1.Pod
 }
 
 // addresses are of all kubelets of a process; processes differ in the second byte, so
@@ -69,39 +73,23 @@ func Start(t testing.TB, c client.Client, namespace string, port int32, secret f
 	return k
 }
 
-// Node is the process in the pod of this name, nil if none runs.
+// Node is the process in the pod of this name that is within reach, nil if none runs.
 func (k *Kubelet) Node(name string) *fakenode.Node {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, p := range k.pods {
-		if p.name == name {
-			return p.node
-		}
+	if p := k.pod(name); p != nil {
+		return p.node
 	}
 	return nil
 }
 
-// Hold keeps pods of a name from being started, or lets them.
-func (k *Kubelet) Hold(name string, held bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.held[name] = held
-}
-
-// Crash ends the process in a pod and starts another in its place, as the kubelet
-// restarts a container.
-func (k *Kubelet) Crash(name string) {
-	k.t.Helper()
-	k.mu.Lock()
-	defer k.mu.Unlock()
+func (k *Kubelet) pod(name string) *pod {
 	for _, p := range k.pods {
-		if p.name == name && p.node != nil {
-			p.node.Stop()
-			p.node = fakenode.Start(k.t, name, p.node.Address, k.secret())
-			return
+		if p.name == name && !p.cut {
+			return p
 		}
 	}
-	k.t.Errorf("no process runs in pod %s", name)
+	return nil
 }
 
 func (k *Kubelet) sync(ctx context.Context) {
@@ -117,9 +105,9 @@ func (k *Kubelet) sync(ctx context.Context) {
 		there[p.UID] = true
 		var err error
 		switch {
+		case k.pods[p.UID] != nil && k.pods[p.UID].cut:
 		case !p.DeletionTimestamp.IsZero():
-			k.end(p.UID)
-			err = k.client.Delete(ctx, p, client.GracePeriodSeconds(0), client.Preconditions{UID: &p.UID})
+			err = k.stop(ctx, p)
 		case k.pods[p.UID] == nil && !k.held[p.Name]:
 			err = k.begin(ctx, p)
 		}
@@ -127,11 +115,26 @@ func (k *Kubelet) sync(ctx context.Context) {
 			k.t.Errorf("pod %s: %v", p.Name, err)
 		}
 	}
-	for uid := range k.pods {
-		if !there[uid] {
+	for uid, p := range k.pods {
+		if !there[uid] && !p.cut {
 			k.end(uid)
 		}
 	}
+}
+
+// stop ends a pod that was deleted: its process, then it is told that it ended, and then
+// the pod is gone.
+func (k *Kubelet) stop(ctx context.Context, p *corev1.Pod) error {
+	k.end(p.UID)
+	if len(p.Status.ContainerStatuses) > 0 {
+		s := &p.Status.ContainerStatuses[0]
+		s.State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed", ContainerID: "fake://last", FinishedAt: metav1.Now()}}
+		p.Status.Phase = corev1.PodSucceeded
+		if err := k.client.Status().Update(ctx, p); err != nil {
+			return err
+		}
+	}
+	return k.client.Delete(ctx, p, client.GracePeriodSeconds(0), client.Preconditions{UID: &p.UID})
 }
 
 func (k *Kubelet) end(uid types.UID) {
@@ -144,7 +147,7 @@ func (k *Kubelet) end(uid types.UID) {
 func (k *Kubelet) begin(ctx context.Context, p *corev1.Pod) error {
 	status := corev1.ContainerStatus{Name: p.Spec.Containers[0].Name, Image: p.Spec.Containers[0].Image}
 	p.Status.Phase = corev1.PodPending
-	run := &pod{name: p.Name}
+	run := &pod{name: p.Name, object: p}
 	secret := k.secret()
 	switch {
 	case p.Spec.Containers[0].Image == BadImage:

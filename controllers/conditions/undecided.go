@@ -1,0 +1,59 @@
+package conditions
+
+import (
+	"fmt"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/controllers/placement"
+	"github.com/eiri/seppen/controllers/proof"
+)
+
+// undecided says which slots wait for members that have the last copies of them, do not
+// answer and are not proven to be dead (F6). Only a person can say that they will never
+// come back.
+func (v *view) undecided() string {
+	if v.Layout == nil {
+		return ""
+	}
+	var slots slotSet
+	members := make(map[layout.ID]bool)
+	for slot := range layout.Slots {
+		if last := v.lastCopies(slot); len(last) > 0 {
+			slots[slot] = true
+			for _, m := range last {
+				members[m.Incarnation] = true
+			}
+		}
+	}
+	var who []remark
+	var ids []string
+	for i := range v.Layout.Members {
+		if m := &v.Layout.Members[i]; members[m.Incarnation] {
+			who = append(who, remark{m.Name, v.why(m)})
+			ids = append(ids, m.Incarnation.String())
+		}
+	}
+	if len(who) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The last copies of slots %s are waited for. %s What only they hold is lost if you say that they are dead: annotate the resource with %s=%s",
+		slots.text(rangesRoom), sentence(clip(remarks(who), maxDetail)), proof.PresumedDead, few(ids))
+}
+
+// lastCopies are the members that may have a slot, if none of them answers or is heard of
+// and at least one may live.
+func (v *view) lastCopies(slot int) []*layout.Member {
+	var last []*layout.Member
+	for _, m := range v.table.Owners(uint8(slot)).Ack {
+		if !isCopy(m) {
+			continue
+		}
+		switch f := v.fates[m.Incarnation]; {
+		case f == unreachable && v.Silent[m.Incarnation] >= placement.SuspectAfter:
+			last = append(last, m)
+		case !f.lost():
+			return nil
+		}
+	}
+	return last
+}
