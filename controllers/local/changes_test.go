@@ -104,6 +104,9 @@ func TestRestart(t *testing.T) {
 		t.Errorf("dead: %v", end.Dead)
 	}
 	r.stop()
+	if n := strings.Count(r.stderr.String(), "every slot has all its copies again"); n != 1 {
+		t.Errorf("it was said %d times that all is well", n)
+	}
 }
 
 // A node that is another incarnation before anybody noticed: one process does not live
@@ -197,6 +200,9 @@ func TestSeenByOthers(t *testing.T) {
 	if m := l.Members[0]; m.Name.Base != "a" || m.Phase != layout.Serving || m.JoinEpoch != 1 {
 		t.Errorf("%+v", l.Members)
 	}
+	if strings.Contains(r.stderr.String(), "All nodes serve") {
+		t.Error("one of them does not answer")
+	}
 	send(t, children[0], syscall.SIGCONT)
 	r.waitNote("every slot has all its copies again")
 	if m := r.layoutOf(0, 3).Members[0]; m.Name.Base != "a" || m.JoinEpoch != 1 {
@@ -252,6 +258,31 @@ func TestTwoDie(t *testing.T) {
 	r.stop()
 }
 
+// A node that takes its time over a layout keeps no other one waiting.
+func TestSluggish(t *testing.T) {
+	t.Parallel()
+	r := launch(t, config(t, "sluggish.a-0-255", "b-0-255", "c-0-255"))
+	r.waitReady()
+	kill9(t, pids(t, r.stdout.String())[1])
+	r.layoutOf(2, 2)
+	if l := r.layoutOf(0, 1); l.Epoch != 1 {
+		t.Errorf("it was waited for: it has epoch %d", l.Epoch)
+	}
+	r.waitNote("every slot has all its copies again")
+	r.stop()
+}
+
+// A node that does not take a layout is offered it again.
+func TestHesitant(t *testing.T) {
+	t.Parallel()
+	r := launch(t, config(t, "hesitant.a-0-255", "b-0-255"))
+	r.waitReady()
+	kill9(t, pids(t, r.stdout.String())[1])
+	r.waitNote("every slot has all its copies again")
+	r.settles(2, "serving serving; 0: b hesitant.a")
+	r.stop()
+}
+
 // A node whose connection broke stays a member, and is told of new layouts.
 func TestReconnect(t *testing.T) {
 	t.Parallel()
@@ -280,5 +311,8 @@ func TestNoRestart(t *testing.T) {
 	<-r.done
 	if r.err == nil || !strings.Contains(r.err.Error(), "no node is left") {
 		t.Errorf("Run: %v", r.err)
+	}
+	if n := strings.Count(r.stderr.String(), "waiting: 0-127"); n != 1 {
+		t.Errorf("it was said %d times what is waited for", n)
 	}
 }

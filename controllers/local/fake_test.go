@@ -57,6 +57,9 @@ func TestMain(m *testing.M) {
 //	refuses    adopts no layout
 //	disowned   says it has another name
 //	witness    says that it hears of all others
+//	sluggish   takes a second over each layout but the first
+//	hesitant   refuses the first layout that it is offered, and breaks the connection
+//	           over the next one
 //	quits      exits when it is no member any more, instead of going on as another
 //	           incarnation
 //
@@ -70,6 +73,7 @@ type fake struct {
 	mu     sync.Mutex
 	layout *layout.Layout
 	peers  *tracker
+	offers int // of layouts, so far
 }
 
 func fakeNode(args []string) int {
@@ -195,13 +199,7 @@ func (n *fake) call(r *peer.Request) {
 	case peer.OpPing:
 		r.Reply(peer.CodeOK, nil, nil)
 	case peer.OpLayout:
-		l, err := layout.Decode(r.Payload)
-		if err != nil || n.manner == "refuses" {
-			r.Reply(peer.CodeRefused, []byte("no such layout"), nil)
-			return
-		}
-		n.adopt(l)
-		r.Reply(peer.CodeOK, l.Encode(), nil)
+		n.offered(r)
 	case peer.OpStatus:
 		b, err := json.Marshal(n.status())
 		if err != nil {
@@ -211,6 +209,29 @@ func (n *fake) call(r *peer.Request) {
 		r.Reply(peer.CodeOK, b, nil)
 	default:
 		r.Reply(peer.CodeBad, []byte("unknown"), nil)
+	}
+}
+
+// offered is a layout, which the fake adopts in its manner.
+func (n *fake) offered(r *peer.Request) {
+	l, err := layout.Decode(r.Payload)
+	n.offers++
+	switch {
+	case err != nil, n.manner == "refuses", n.manner == "hesitant" && n.offers == 1:
+		r.Reply(peer.CodeRefused, []byte("no such layout"), nil)
+	case n.manner == "hesitant" && n.offers == 3:
+		n.peers.drop()
+	case n.manner == "sluggish" && n.layout != nil:
+		late := r.Detach()
+		time.AfterFunc(time.Second, func() {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.adopt(l)
+			late.Reply(peer.CodeOK, l.Encode(), nil)
+		})
+	default:
+		n.adopt(l)
+		r.Reply(peer.CodeOK, l.Encode(), nil)
 	}
 }
 

@@ -36,7 +36,7 @@ func (s *situation) stands(m *layout.Member, lost bool) bool {
 		return false
 	}
 	for _, g := range s.within(m) {
-		if !s.begun(g) && !s.copied(m.Incarnation, g) && !(lost && s.lost(g)) {
+		if !s.begun(g) && !s.copied(m.Incarnation, g) && (!lost || !s.lost(g)) {
 			return false
 		}
 	}
