@@ -43,7 +43,13 @@ func (r *Reclaimer) takeHints(t *layout.Table) map[layout.ID][]uid.UID {
 	defer r.mu.Unlock()
 	out := r.owed
 	r.owed = make(map[layout.ID][]uid.UID)
+	if len(r.hints) == 0 {
+		return out
+	}
 	for slot := range layout.Slots {
+		if len(r.hints[uint8(slot)]) == 0 {
+			continue
+		}
 		for _, m := range t.Owners(uint8(slot)).Ack {
 			out[m.Incarnation] = append(out[m.Incarnation], r.hints[uint8(slot)]...)
 		}

@@ -50,7 +50,8 @@ func (c *client) later() {
 func (c *client) act() {
 	s := c.sim
 	h := pick(s.rng, s.hosts)
-	if h.proc == nil {
+	// Of those that are no members a client hears soon.
+	if h.proc == nil || h.proc.phase() == 0 && s.rng.IntN(10) > 0 {
 		c.later()
 		return
 	}
@@ -62,6 +63,10 @@ func (c *client) act() {
 			if in.kind == putKind {
 				c.last[k.name] = in.uid
 			}
+		}
+		if errors.Is(err, kv.ErrUnavailable) {
+			s.at(s.now+s.some(300*time.Millisecond), nil, c.later)
+			return
 		}
 		c.later()
 	})
@@ -135,7 +140,7 @@ func (r *request) end(out output, err error) {
 	}
 	r.ended = true
 	s := r.sim
-	s.trace(r.at, "answers %s %v: %s, %v", r.key, r.in, valueName(out.uid), err)
+	s.trace(r.at, "answers %s %v: %s, %v", r.key, r.in, shownValue(out.uid), err)
 	switch {
 	case err == nil:
 		out.kind = okKind

@@ -22,7 +22,7 @@ func (p *process) run(fx replica.Effects) {
 		return
 	}
 	for _, r := range fx.Replicates {
-		p.sim.trace(p, "sends %s to %s", describe(&r.Msg.Entry), idName(r.To.Incarnation))
+		p.sim.trace(p, "sends %s to %s", shownEntry{&r.Msg.Entry}, shownID(r.To.Incarnation))
 		p.call(r.To, &r.Msg, callTimeout, func(a reply) { p.run(p.machine.Replicated(r, a.err == nil, p.clock())) })
 	}
 	for _, g := range fx.Gathers {
@@ -34,6 +34,9 @@ func (p *process) run(fx replica.Effects) {
 			}
 			p.run(p.machine.Gathered(g, got, p.clock()))
 		})
+	}
+	if fx.Activated {
+		p.beat()
 	}
 	for _, u := range fx.Dropped {
 		p.freeing.Dropped(u)

@@ -13,6 +13,8 @@ import (
 const (
 	// wellWithin is how long it may take after all is healed until all serve again.
 	wellWithin = 40 * time.Second
+	// stays is for how long all must be well: an author may be about to write.
+	stays = 2 * time.Second
 	// freedWithin is how long values may stay after their last key went.
 	freedWithin = 60 * time.Second
 )
@@ -21,8 +23,17 @@ const (
 func (s *Simulation) end() {
 	s.faults.heal()
 	healed := s.now
-	s.until(wellWithin, s.unwell)
-	s.longest("until all was well", s.now-healed)
+	well := healed
+	s.until(wellWithin, func() string {
+		why := s.unwell()
+		if why != "" {
+			well = s.now
+		} else if s.now-well < stays {
+			why = "all was well, but not for long"
+		}
+		return why
+	})
+	s.longest("until all was well", well-healed)
 	s.idle = true
 	s.writeAll()
 	quiet := s.now
@@ -70,6 +81,7 @@ func (s *Simulation) unwell() string {
 			return fmt.Sprintf("%s is %s", idName(p.id), p.phase())
 		}
 	}
+	preferred := layout.SegmentsOf(l.Members, l.Epoch)
 	for n := range layout.Slots {
 		o := t.Owners(uint8(n))
 		p := s.process(o.Primary.Incarnation)
@@ -79,7 +91,7 @@ func (s *Simulation) unwell() string {
 		if o.Loss != 0 {
 			return fmt.Sprintf("slot %d is still marked as lost", n)
 		}
-		if want := layout.SegmentsOf(l.Members, l.Epoch); primaryIn(l, want, uint8(n)) != o.Primary.Incarnation {
+		if primaryIn(l, preferred, uint8(n)) != o.Primary.Incarnation {
 			return fmt.Sprintf("slot %d has not the primary that it should have", n)
 		}
 	}
@@ -96,7 +108,17 @@ func primaryIn(l *layout.Layout, segments []layout.Segment, n uint8) layout.ID {
 
 // writeAll writes every key at once: now that must succeed.
 func (s *Simulation) writeAll() {
-	s.runUntil(s.now + 4*time.Second) // what was under way ends
+	s.until(10*time.Second, func() string {
+		for _, h := range s.hosts {
+			if n := len(h.proc.requests); n > 0 {
+				return fmt.Sprintf("%d requests are still under way at %s", n, idName(h.proc.id))
+			}
+		}
+		return ""
+	})
+	if why := s.unwell(); why != "" {
+		s.violated("all was well, but no more: %s", why)
+	}
 	left := 0
 	for i, k := range s.keys {
 		p := s.hosts[i%len(s.hosts)].proc

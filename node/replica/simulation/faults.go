@@ -26,6 +26,7 @@ type profile struct {
 	restart    time.Duration
 	neverProof float64
 	lateProof  float64
+	gentle     bool // nobody dies while somebody else is not well, so nothing is ever lost
 }
 
 func (s *Simulation) choose() {
@@ -47,6 +48,7 @@ func (s *Simulation) choose() {
 	p.stall, p.afterAdopt = one(0, 0.01, 0.05, 0.2), one(0, 0.05, 0.3)
 	p.restart = pick(rng, []time.Duration{100 * time.Millisecond, 2 * time.Second, 8 * time.Second})
 	p.neverProof, p.lateProof = one(0, 0.3, 1), one(0, 0.5)
+	p.gentle = rng.IntN(3) > 0
 	s.network = network{
 		loss: one(0, 0, 0.01, 0.05), twice: one(0, 0.02, 0.2), late: one(0, 0.005, 0.03),
 		usual:  pick(rng, []time.Duration{500 * time.Microsecond, 3 * time.Millisecond, 20 * time.Millisecond}),
@@ -93,7 +95,7 @@ func (f *faults) strike(h *host) {
 // crash ends a process. Its parent knows at once, or the author learns late, or never.
 func (f *faults) crash(h *host) {
 	s, p := f.sim, h.proc
-	if p == nil {
+	if p == nil || s.profile.gentle && f.needed(p) {
 		return
 	}
 	s.count("crashes")
@@ -110,6 +112,25 @@ func (f *faults) crash(h *host) {
 			s.start(h)
 		}
 	})
+}
+
+// needed tells whether a process is the only live one that has everything of some slot.
+func (f *faults) needed(p *process) bool {
+	t := f.sim.durable.newest()
+	for i := range t.Layout.Segments {
+		others, mine := 0, false
+		for _, m := range t.Owners(t.Layout.Segments[i].Lo).Serving {
+			if o := f.sim.process(m.Incarnation); o == p {
+				mine = true
+			} else if !o.dead {
+				others++
+			}
+		}
+		if mine && others == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // cut lets no message through between two places, in one direction or in both.

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/node/kv"
 )
 
 // check looks at what must hold after every step.
@@ -59,46 +60,55 @@ func (s *Simulation) nothingLost() {
 			}
 		}
 		if o.Primary != nil {
-			s.hasValues(t, k, s.process(o.Primary.Incarnation), o.View)
+			s.hasCommitted(t, k, s.process(o.Primary.Incarnation), o)
 		}
 	}
 }
 
 // hasEntry checks that an owner has what was acknowledged, or something newer (I2).
 func (s *Simulation) hasEntry(p *process, k *known) {
-	if k.acked.Key == "" {
-		return
-	}
-	e, ok := p.mem.Store.Entry(k.slot, k.name)
-	switch {
-	case ok && e.Version.Compare(k.acked.Version) >= 0:
-	case !ok && (k.acked.Deleted || k.deleted.Compare(k.acked.Version) > 0):
-	case !ok:
-		s.violated("%s does not have %s, which was acknowledged (I2)", idName(p.id), describe(&k.acked))
-	default:
-		s.violated("%s has %s, but %s was acknowledged (I2)", idName(p.id), describe(&e), describe(&k.acked))
+	if k.acked.Key != "" {
+		s.hasEntryOr(p, k, &k.acked, "which was acknowledged")
 	}
 }
 
-// hasValues checks that every owner of a value has it that an entry of an active primary
-// refers to.
-func (s *Simulation) hasValues(t *layout.Table, k *known, primary *process, view uint64) {
+// hasEntryOr checks that an owner has an entry, or something newer.
+func (s *Simulation) hasEntryOr(p *process, k *known, want *kv.Entry, which string) {
+	e, ok := p.mem.Store.Entry(k.slot, k.name)
+	switch {
+	case ok && e.Version.Compare(want.Version) >= 0:
+	case !ok && (want.Deleted || k.deleted.Compare(want.Version) > 0):
+	case !ok:
+		s.violated("%s does not have %s, %s (I2)", idName(p.id), describe(want), which)
+	default:
+		s.violated("%s has %s, but not %s, %s (I2)", idName(p.id), describe(&e), describe(want), which)
+	}
+}
+
+// hasCommitted checks that every owner has what an active primary has, and its value: all
+// of that is committed.
+func (s *Simulation) hasCommitted(t *layout.Table, k *known, primary *process, o *layout.Owners) {
 	if primary.dead {
 		return
 	}
 	st := primary.machine.State(k.slot, primary.clock())
-	if !st.Active || st.View != view {
+	if !st.Active || st.View != o.View {
 		return
 	}
 	e, ok := primary.mem.Store.Entry(k.slot, k.name)
 	if !ok || e.Deleted {
 		return
 	}
-	o := t.Owners(e.UID.Slot())
-	if o.Loss != 0 {
+	for _, m := range o.Serving {
+		if p := s.process(m.Incarnation); !p.dead {
+			s.hasEntryOr(p, k, &e, "which is committed")
+		}
+	}
+	values := t.Owners(e.UID.Slot())
+	if values.Loss != 0 {
 		return
 	}
-	for _, m := range o.Serving {
+	for _, m := range values.Serving {
 		if p := s.process(m.Incarnation); !p.dead && !p.mem.Has(e.UID) {
 			s.violated("%s does not have the value of %s (I3, I5)", idName(p.id), describe(&e))
 		}

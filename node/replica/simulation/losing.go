@@ -34,27 +34,28 @@ func (h holders) Has(_ context.Context, m *layout.Member, b wire.Place) (bool, e
 	return a.body.(bool), nil
 }
 
-// Remove implements purge.Owners. What it removes counts as a client's delete.
+// Remove implements purge.Owners. What it removes counts as a client's delete; where the
+// entry is another one by now, nothing happened.
 func (h holders) Remove(_ context.Context, slot uint8, name string, v kv.Version) error {
 	p := h.t.of
-	e, _ := p.mem.Entry(slot, name)
-	u := e.UID
+	e, ok := p.mem.Store.Entry(slot, name)
+	if !ok || e.Version != v {
+		return kv.ErrPrecondition
+	}
 	r := &request{
-		sim: p.sim, at: p, key: name, slot: slot, in: input{kind: deleteKind, match: u}, call: p.sim.history.tick(),
+		sim: p.sim, at: p, key: name, slot: slot, in: input{kind: deleteKind, match: e.UID}, call: p.sim.history.tick(),
 		sent: true, then: func(output, error) {},
 	}
 	p.requests = append(p.requests, r)
-	p.sim.truth.purges(p, name, u)
+	p.sim.truth.purges(p, name, e.UID)
 	p.stall()
 	op, fx := p.machine.Purge(slot, name, v, p.looked)
 	p.run(fx)
 	_, err := p.await(h.t, op)
 	p.forgetRequest(r)
-	told := err
-	if errors.Is(err, kv.ErrPrecondition) || errors.Is(err, kv.ErrNotFound) {
-		told = kv.Refuse(kv.Moved, "it is of another version") // of the value that says nothing
+	if !errors.Is(err, kv.ErrPrecondition) {
+		r.end(output{}, err)
 	}
-	r.end(output{}, told)
 	return err
 }
 

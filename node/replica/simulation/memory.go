@@ -28,7 +28,7 @@ func (m *memory) Entry(slot uint8, key string) (kv.Entry, bool) {
 func (m *memory) Apply(slot uint8, e *kv.Entry) (prev kv.Entry, hadPrev, applied bool) {
 	prev, hadPrev, applied = m.Store.Apply(slot, e)
 	if applied {
-		m.p.sim.trace(m.p, "applies %s", describe(e))
+		m.p.sim.trace(m.p, "applies %s", shownEntry{e})
 		m.p.sim.truth.applied(slot, e)
 	}
 	return prev, hadPrev, applied
@@ -69,7 +69,7 @@ func (m *memory) Refers(u uid.UID, in *[layout.Slots]bool) (slot uint8, ok bool)
 func (m *memory) Free(u uid.UID, generation uint32) bool {
 	done := m.Store.Free(u, generation)
 	if done {
-		m.p.sim.trace(m.p, "frees %s", valueName(u))
+		m.p.sim.trace(m.p, "frees %s", shownValue(u))
 		m.p.sim.truth.freed(m.p, u)
 	}
 	return done
@@ -80,7 +80,7 @@ func (m *memory) keep(u uid.UID, witness uint8) {
 	if _, err := m.Store.InstallBytes(u, valueBytes(u), witness); err != nil {
 		panic(err)
 	}
-	m.p.sim.trace(m.p, "keeps %s", valueName(u))
+	m.p.sim.trace(m.p, "keeps %s", shownValue(u))
 	m.p.placed(u)
 }
 

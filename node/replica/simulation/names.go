@@ -42,3 +42,14 @@ func idName(id layout.ID) string {
 	}
 	return fmt.Sprintf("n%d.%d", id[0]-1, id[1])
 }
+
+// What is shown is spelled only if somebody reads it.
+type (
+	shownEntry struct{ *kv.Entry }
+	shownValue uid.UID
+	shownID    layout.ID
+)
+
+func (e shownEntry) String() string { return describe(e.Entry) }
+func (u shownValue) String() string { return valueName(uid.UID(u)) }
+func (id shownID) String() string   { return idName(layout.ID(id)) }

@@ -147,6 +147,7 @@ func (p *process) adopt(l *layout.Layout) {
 		return
 	}
 	p.run(fx)
+	p.beat()
 	p.sim.faults.adopted(p)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,11 @@ var (
 	from  = flag.Uint64("from", 1, "the first of them")
 	show  = flag.String("show", "", "write what happens in the first seed to this file; - is standard output")
 )
+
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // TestSeeds runs many seeds. One that fails says how it is run alone.
 func TestSeeds(t *testing.T) {

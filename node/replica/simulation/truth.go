@@ -40,7 +40,7 @@ func (f *truth) applied(_ uint8, e *kv.Entry) {
 func (f *truth) acknowledged(p *process, e *kv.Entry) {
 	f.changed = true
 	k := f.keys[e.Key]
-	f.sim.trace(p, "acknowledges %s", describe(e))
+	f.sim.trace(p, "acknowledges %s", shownEntry{e})
 	if e.Version.Compare(k.acked.Version) > 0 {
 		k.acked = *e
 	}
