@@ -219,7 +219,7 @@ func (n *fake) offered(r *peer.Request) {
 	switch {
 	case err != nil, n.manner == "refuses", n.manner == "hesitant" && n.offers == 1:
 		r.Reply(peer.CodeRefused, []byte("no such layout"), nil)
-	case n.manner == "hesitant" && n.offers == 3:
+	case n.manner == "hesitant" && n.offers == 2:
 		n.peers.drop()
 	case n.manner == "sluggish" && n.layout != nil:
 		late := r.Detach()

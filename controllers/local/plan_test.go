@@ -1,0 +1,61 @@
+package local
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
+)
+
+// A node is settled if it has the layout, serves, has everything, is active where it is
+// the primary, and hears of the others.
+func TestSettled(t *testing.T) {
+	l := &layout.Layout{Epoch: 7}
+	me, other := layout.ID{1}, layout.ID{2}
+	first := map[uint8]layout.ID{0: me, 128: other}
+	for name, c := range map[string]struct {
+		spoil func(s *peer.Status)
+		want  bool
+	}{
+		"well":         {func(*peer.Status) {}, true},
+		"old layout":   {func(s *peer.Status) { s.Epoch = 6 }, false},
+		"not ready":    {func(s *peer.Status) { s.Ready = false }, false},
+		"not active":   {func(s *peer.Status) { s.Segments[0].Active = false }, false},
+		"not complete": {func(s *peer.Status) { s.Segments[1].Complete = false }, false},
+		"not heard":    {func(s *peer.Status) { s.Peers[0].Silent = 1200 }, false},
+	} {
+		n := &node{last: me, status: peer.Status{
+			Epoch: 7, Ready: true, Peers: []peer.PeerStatus{{Incarnation: other, Silent: 1100}},
+			Segments: []peer.SegmentStatus{{Lo: 0, Complete: true, Active: true}, {Lo: 128, Complete: true}},
+		}}
+		c.spoil(&n.status)
+		if got := n.settled(l, first); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// Once that all is well is enough, and only after it was not.
+func TestRelax(t *testing.T) {
+	var said strings.Builder
+	a := &author{out: newOutput(&Config{Stderr: &said})}
+	a.upset()
+	a.relax(true)
+	if said.String() != "" {
+		t.Errorf("before the cluster was ready: %s", said.String())
+	}
+	a.ready = true
+	a.upset()
+	began := a.trouble
+	a.upset()
+	if a.relax(false); a.trouble != began || began.IsZero() || time.Since(began) < 0 {
+		t.Errorf("trouble since %v, then %v", began, a.trouble)
+	}
+	a.relax(true)
+	a.relax(true)
+	if strings.Count(said.String(), "\n") != 1 || !strings.HasPrefix(said.String(), "All nodes serve, and every slot has all its copies again, after 0.0 s.") {
+		t.Errorf("said %q", said.String())
+	}
+}
