@@ -107,18 +107,20 @@ func (p *Peers) Heard(id layout.ID) {
 }
 
 // Sights tells for how long the members have been silent that this node exchanges beats
-// with. Of those that it beats for, only answers count: what it sends must arrive.
+// with by the newest layout. Of those that it beats for, only answers count: what it sends
+// must arrive.
 func (p *Peers) Sights() []peer.PeerStatus {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	var out []peer.PeerStatus
 	now := p.opt.Clock()
 	for id, l := range p.links {
-		at := max(l.answered.Load(), int64(l.made))
+		at := max(l.answered.Load(), l.since.Load())
 		if p.beats[id] == nil {
-			if at = l.heard.Load(); at == 0 {
+			if p.expected[id] == nil || l.heard.Load() == 0 {
 				continue
 			}
+			at = max(l.heard.Load(), l.expected.Load())
 		}
 		out = append(out, peer.PeerStatus{Incarnation: id, Silent: (now - time.Duration(at)).Milliseconds()})
 	}

@@ -40,8 +40,9 @@ type link struct {
 	bulk   []*peer.Bulk
 	closed bool
 
-	made     time.Duration
+	since    atomic.Int64  // since when it is beaten for
 	answered atomic.Int64  // when the last beat that was answered was sent; 0: none
+	expected atomic.Int64  // since when it is to beat for this node
 	heard    atomic.Int64  // when its last beat came; 0: never
 	credit   atomic.Int64  // see wire.Pulse
 	beatNow  chan struct{} // a beat is wanted at once

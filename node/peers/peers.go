@@ -36,9 +36,10 @@ type Peers struct {
 	dialer *peer.Dialer
 	opt    Options
 
-	mu    sync.RWMutex
-	links map[layout.ID]*link
-	beats map[layout.ID]context.CancelFunc
+	mu       sync.RWMutex
+	links    map[layout.ID]*link
+	beats    map[layout.ID]context.CancelFunc
+	expected map[layout.ID]*layout.Member // those who are to beat for this node
 
 	ctx    context.Context //nolint:containedctx // ends the beats when the node stops
 	cancel context.CancelFunc
@@ -77,7 +78,13 @@ func (p *Peers) Adopt(t *layout.Table) {
 			delete(p.links, id)
 		}
 	}
-	backups := backupsOf(t, p.state.Incarnation())
+	backups, primaries := partners(t, p.state.Incarnation())
+	for id, m := range primaries {
+		if l := p.linkLocked(m); p.expected[id] == nil {
+			l.expected.Store(int64(p.opt.Clock()))
+		}
+	}
+	p.expected = primaries
 	for id, stop := range p.beats {
 		if backups[id] == nil {
 			stop()
@@ -89,26 +96,32 @@ func (p *Peers) Adopt(t *layout.Table) {
 			ctx, stop := context.WithCancel(p.ctx)
 			p.beats[id] = stop
 			l := p.linkLocked(m)
+			l.since.Store(int64(p.opt.Clock()))
 			p.wg.Go(func() { p.beat(ctx, l) })
 		}
 	}
 }
 
-// backupsOf are the members that must acknowledge writes of this node's slots.
-func backupsOf(t *layout.Table, self layout.ID) map[layout.ID]*layout.Member {
-	out := make(map[layout.ID]*layout.Member)
+// partners are the members that must acknowledge writes of this node's slots, and those
+// whose writes this node must acknowledge.
+func partners(t *layout.Table, self layout.ID) (backups, primaries map[layout.ID]*layout.Member) {
+	backups, primaries = make(map[layout.ID]*layout.Member), make(map[layout.ID]*layout.Member)
 	for s := range layout.Slots {
 		o := t.Owners(uint8(s))
-		if o.Primary == nil || o.Primary.Incarnation != self {
+		if o.Primary == nil {
 			continue
 		}
+		mine := o.Primary.Incarnation == self
 		for _, m := range o.Ack {
-			if m.Incarnation != self {
-				out[m.Incarnation] = m
+			switch {
+			case mine && m.Incarnation != self:
+				backups[m.Incarnation] = m
+			case !mine && m.Incarnation == self:
+				primaries[o.Primary.Incarnation] = o.Primary
 			}
 		}
 	}
-	return out
+	return backups, primaries
 }
 
 func (p *Peers) link(m *layout.Member) *link {
@@ -126,7 +139,7 @@ func (p *Peers) link(m *layout.Member) *link {
 func (p *Peers) linkLocked(m *layout.Member) *link {
 	l := p.links[m.Incarnation]
 	if l == nil {
-		l = &link{member: m, dialer: p.dialer, log: p.opt.Log, ctx: p.ctx, made: p.opt.Clock(), beatNow: make(chan struct{}, 1)}
+		l = &link{member: m, dialer: p.dialer, log: p.opt.Log, ctx: p.ctx, beatNow: make(chan struct{}, 1)}
 		if p.ctx.Err() != nil {
 			l.closed = true
 		}
@@ -146,7 +159,10 @@ func (p *Peers) Reachable(m *layout.Member) (reachable, known bool) {
 	if l.live() != nil {
 		return true, true
 	}
-	l.mu.Lock()
+	// The author does not wait for this node's status while a third one is dialled.
+	if !l.mu.TryLock() {
+		return false, false
+	}
 	defer l.mu.Unlock()
 	return false, l.failed != nil
 }
