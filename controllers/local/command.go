@@ -43,7 +43,9 @@ func Command() *cobra.Command {
 loopback addresses only. Node i takes three ports: REST on --port + 10·i, peers one
 above that, health and metrics two above.
 
-All data is in memory: it goes with the cluster, which Ctrl-C stops.`,
+All data is in memory: it goes with the cluster, which Ctrl-C stops. With two or more
+copies any node may be killed: the others go on, it is started again and copies what it
+had. What happens is said on standard error.`,
 		Example: `  seppen local
   seppen local --shards 8 --copies 3
   seppen local --nodes a-0-169,b-85-255,c-170-84
@@ -74,7 +76,7 @@ func (o *options) register(f *pflag.FlagSet) {
 	f.StringVar(&o.base, "name", defaultBase, "first part of the nodes' names, with --shards and --copies")
 	f.IntVar(&o.port, "port", defaultPort, "REST port of the first node")
 	f.StringVar(&o.secret, "secret", defaultSecret, "the cluster's secret; "+secretEnv+" in the environment does the same unseen")
-	f.BoolVar(&o.restart, "restart", true, "start a node again that died; it comes back with empty memory")
+	f.BoolVar(&o.restart, "restart", true, "start a node again that died; it copies what the others have")
 	f.StringVar(&o.memory, "memory-limit", "", "memory of each node in bytes, or as 512MiB (default an equal share of half of this machine's)")
 	f.BoolVar(&o.verbose, "verbose", false, "show all that the nodes log, not only warnings and errors")
 }

@@ -59,3 +59,33 @@ func TestRelax(t *testing.T) {
 		t.Errorf("said %q", said.String())
 	}
 }
+
+// Nothing is under way only if the layout is whole and every node is settled in it.
+func TestCalm(t *testing.T) {
+	name := layout.Name{Base: "x", Range: layout.Range{Hi: layout.Slots - 1}}
+	for what, c := range map[string]struct {
+		spoil func(a *author)
+		want  bool
+	}{
+		"well":         {func(*author) {}, true},
+		"no layout":    {func(a *author) { a.current = nil }, false},
+		"no member":    {func(a *author) { a.nodes = append(a.nodes, a.nodes[0]) }, false},
+		"joining":      {func(a *author) { a.current.Members[0].Phase = layout.Joining }, false},
+		"a loss":       {func(a *author) { a.current.Segments[0].Loss = 1 }, false},
+		"the dead":     {func(a *author) { a.current.Dead = []layout.ID{{9}} }, false},
+		"no answer":    {func(a *author) { a.clock.now = time.Second }, false},
+		"unconnected":  {func(a *author) { a.nodes[0].conn = nil }, false},
+		"not complete": {func(a *author) { a.nodes[0].status.Segments[0].Complete = false }, false},
+	} {
+		l := &layout.Layout{Epoch: 1, Members: []layout.Member{{Name: name, Incarnation: layout.ID{1}, Phase: layout.Serving}}}
+		l.Segments = layout.SegmentsOf(l.Members, 1)
+		n := &node{name: name, last: layout.ID{1}, conn: new(peer.Conn), status: peer.Status{
+			Epoch: 1, Ready: true, Segments: []peer.SegmentStatus{{Complete: true, Active: true}},
+		}}
+		a := &author{current: l, nodes: []*node{n}}
+		c.spoil(a)
+		if got := a.calm(); got != c.want {
+			t.Errorf("%s: %t", what, got)
+		}
+	}
+}
