@@ -3,9 +3,11 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,10 +32,13 @@ func (r *Reconciler) report(ctx context.Context, w *world, p *plan) error {
 	now := r.now()
 	key := client.ObjectKeyFromObject(w.cluster)
 	before := w.cluster.Status
-	status, events := conditions.Of(w.facts(p, w.stepped, now))
+	facts := w.facts(p, w.stepped, now)
+	r.written.untold(key, facts)
+	status, events := conditions.Of(facts)
 	r.written.tell(key, toldOf(w, &status))
 	words, figures := conditions.Changed(&before, &status)
 	if !words && (!figures || now.Sub(w.told) < figuresEvery) {
+		r.written.settle(key)
 		return nil
 	}
 	if !turned(before.Conditions, status.Conditions) && now.Sub(w.told) < wordsEvery {
@@ -42,17 +47,38 @@ func (r *Reconciler) report(ctx context.Context, w *world, p *plan) error {
 	}
 	next := w.cluster.DeepCopy()
 	next.Status = status
-	switch err := r.Client.Status().Update(ctx, next); {
+	switch err := r.write(ctx, next, &before); {
 	case apierrors.IsNotFound(err):
 		return nil // deleted meanwhile
 	case err != nil:
 		return fmt.Errorf("write status: %w", err)
 	}
 	r.written.keep(key, next, now)
+	r.written.settle(key)
 	for _, e := range events {
 		r.Events.Eventf(next, nil, e.Type, e.Reason, e.Reason, "%s", e.Message)
 	}
 	return nil
+}
+
+// write writes a status in place of the one before. Steps follow each other faster than the
+// cache learns of them: the versions of a resource that nobody else changed are no conflict.
+func (r *Reconciler) write(ctx context.Context, next *v1alpha1.SeppenCluster, before *v1alpha1.SeppenClusterStatus) error {
+	wanted := next.DeepCopy()
+	err := r.Client.Status().Update(ctx, next)
+	if !apierrors.IsConflict(err) {
+		return err
+	}
+	now := &v1alpha1.SeppenCluster{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(next), now); err != nil {
+		return err
+	}
+	if now.UID != next.UID || now.Generation != wanted.Generation || !equality.Semantic.DeepEqual(&now.Status, before) {
+		return err
+	}
+	wanted.ResourceVersion = now.ResourceVersion
+	wanted.DeepCopyInto(next)
+	return r.Client.Status().Update(ctx, next)
 }
 
 // turned tells whether a condition has another status or reason.
@@ -71,6 +97,36 @@ type written struct {
 	mu   sync.Mutex
 	all  map[types.NamespacedName]writtenStatus
 	told map[types.NamespacedName]*told // what was worked out last, for metrics
+	open map[types.NamespacedName]*open // what happened since the last one
+}
+
+// open is what is still to be told of: a status is not written after each step.
+type open struct {
+	layout *layout.Layout // of the status that was written last
+	dead   map[layout.ID]string
+}
+
+// untold adds to the facts what happened since a status was written last.
+func (s *written) untold(key types.NamespacedName, f *conditions.Facts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = make(map[types.NamespacedName]*open)
+	}
+	o := s.open[key]
+	if o == nil {
+		o = &open{layout: f.Before, dead: make(map[layout.ID]string)}
+		s.open[key] = o
+	}
+	maps.Copy(o.dead, f.Dead)
+	f.Told, f.Died = o.layout, maps.Clone(o.dead)
+}
+
+// settle forgets what was told of.
+func (s *written) settle(key types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, key)
 }
 
 // told is what metrics tell of a cluster.
@@ -137,4 +193,5 @@ func (s *written) forget(key types.NamespacedName) {
 	defer s.mu.Unlock()
 	delete(s.all, key)
 	delete(s.told, key)
+	delete(s.open, key)
 }

@@ -36,8 +36,12 @@ type Facts struct {
 	Nodes          []Node                  // same order as Names
 	// Silent is for how long members have not answered, Dead which are proven to have ended
 	// and how that is known: those that stand in neither answer, or were not asked yet.
-	Silent     map[layout.ID]time.Duration
-	Dead       map[layout.ID]string
+	Silent map[layout.ID]time.Duration
+	Dead   map[layout.ID]string
+	// Told is the layout that the status before was about, if that is known, and Died is who
+	// was found to be dead since: a status is not written after each step.
+	Told       *layout.Layout
+	Died       map[layout.ID]string
 	SecretName string
 	Selector   string // of pods, as text
 }

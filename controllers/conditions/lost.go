@@ -101,16 +101,16 @@ func LostSlots(c *v1alpha1.SeppenCluster, s *v1alpha1.SeppenClusterStatus) int {
 	return n
 }
 
-// causeOfLoss says what became of those who had the slots in the layout before.
+// causeOfLoss says what became of those who had the slots when the status before was written.
 func (v *view) causeOfLoss(slots *slotSet) string {
-	if v.Before == nil {
+	if v.Told == nil {
 		return ""
 	}
 	var list []remark
-	table := layout.NewTable(v.Before)
-	for i := range v.Before.Members {
-		m := &v.Before.Members[i]
-		words, dead := v.Dead[m.Incarnation]
+	table := layout.NewTable(v.Told)
+	for i := range v.Told.Members {
+		m := &v.Told.Members[i]
+		words, dead := v.Died[m.Incarnation]
 		owned := func(slot int) bool { return slots[slot] && slices.Contains(table.Owners(uint8(slot)).Serving, m) }
 		if dead && slices.ContainsFunc(allSlots, owned) {
 			list = append(list, remark{m.Name, words})

@@ -50,7 +50,7 @@ func drawFacts(t *rapid.T, names []layout.Name, now time.Time) *drawn {
 	}
 	if rapid.IntRange(0, 5).Draw(t, "layout?") > 0 {
 		d.Layout = drawLayout(t, names)
-		d.Before = drawLayout(t, names)
+		d.Before, d.Told, d.Died = drawLayout(t, names), drawLayout(t, names), d.Dead
 	}
 	d.Stepped = d.Stepped && d.Layout != nil
 	for i, name := range names {
@@ -236,7 +236,7 @@ func TestProperties(t *testing.T) {
 
 // hash spells all facts.
 func (d *drawn) hash() string {
-	text := fmt.Sprintf("%+v %+v %+v %+v %+v", d.Facts, d.Cluster, d.Stop, d.Layout, d.Before)
+	text := fmt.Sprintf("%+v %+v %+v %+v %+v %+v", d.Facts, d.Cluster, d.Stop, d.Layout, d.Before, d.Told)
 	for _, n := range d.Nodes {
 		text += fmt.Sprintf("%+v %+v", n.Pod, n.Status)
 	}

@@ -135,6 +135,7 @@ func (w *world) reconcile() (*Facts, []Event) {
 		f.Nodes = append(f.Nodes, n)
 	}
 	f.Dead, f.Silent = w.dead, w.silent()
+	f.Told, f.Died = f.Before, f.Dead
 	if !w.stuck && (w.layout != nil || w.stop == nil) {
 		dead := slices.SortedFunc(maps.Keys(w.dead), func(a, b layout.ID) int { return slices.Compare(a[:], b[:]) })
 		next, step := placement.Next(clusterID, w.layout, w.names, placement.World{Seen: seen, Silent: f.Silent, Dead: dead})

@@ -36,6 +36,9 @@ type Kubelet struct {
 	mu   sync.Mutex
 	pods map[types.UID]*pod
 	held map[string]bool // names of pods that are not to start
+	slow bool            // new processes do not get on with copying
+	all  []*fakenode.Node
+	on   func(pod string) string // the machine for a pod
 }
 
 // pod is one that was started, be it there still or not.
@@ -57,6 +60,7 @@ var addresses atomic.Uint32
 func Start(t testing.TB, c client.Client, namespace string, port int32, secret func() string) *Kubelet {
 	t.Helper()
 	k := &Kubelet{t: t, client: c, namespace: namespace, port: port, secret: secret, pods: make(map[types.UID]*pod), held: make(map[string]bool)}
+	k.on = func(string) string { return "machine" }
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -157,7 +161,10 @@ func (k *Kubelet) begin(ctx context.Context, p *corev1.Pod) error {
 	default:
 		n := addresses.Add(1)
 		run.ip = fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, n/250, 1+n%250)
-		run.node = fakenode.Start(k.t, p.Name, fmt.Sprintf("%s:%d", run.ip, k.port), secret)
+		if err := k.bind(ctx, p); err != nil {
+			return err
+		}
+		run.node = k.start(p.Name, fmt.Sprintf("%s:%d", run.ip, k.port), secret)
 		started := true
 		status.State.Running = &corev1.ContainerStateRunning{StartedAt: metav1.Now()}
 		status.Ready, status.Started = true, &started
@@ -171,4 +178,25 @@ func (k *Kubelet) begin(ctx context.Context, p *corev1.Pod) error {
 		k.end(p.UID) // and once more at the next look
 	}
 	return err
+}
+
+// start runs a process.
+func (k *Kubelet) start(name, address, secret string) *fakenode.Node {
+	n := fakenode.Start(k.t, name, address, secret)
+	n.Hold(k.slow)
+	k.all = append(k.all, n)
+	return n
+}
+
+// bind says on which machine a pod runs, as the scheduler does. A pod that is bound to none
+// would be gone as soon as it is deleted.
+func (k *Kubelet) bind(ctx context.Context, p *corev1.Pod) error {
+	if p.Spec.NodeName != "" {
+		return nil
+	}
+	b := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: k.on(p.Name)}}
+	if err := k.client.SubResource("binding").Create(ctx, p, b); err != nil {
+		return err
+	}
+	return k.client.Get(ctx, client.ObjectKeyFromObject(p), p)
 }

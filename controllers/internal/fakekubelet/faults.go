@@ -18,13 +18,34 @@ func (k *Kubelet) Hold(name string, held bool) {
 	k.held[name] = held
 }
 
+// Slow has processes that start from now on not get on with copying, until they are let.
+func (k *Kubelet) Slow(slow bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.slow = slow
+}
+
+// Machines has pods that start from now on bound to machines.
+func (k *Kubelet) Machines(of func(pod string) string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.on = of
+}
+
+// Nodes are all processes that ever ran.
+func (k *Kubelet) Nodes() []*fakenode.Node {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append([]*fakenode.Node(nil), k.all...)
+}
+
 // Crash ends the process in a pod and starts another in its place, as the kubelet
 // restarts a container. The API server hears of it afterwards.
 func (k *Kubelet) Crash(name string) {
 	k.t.Helper()
 	k.change(name, func(p *pod) {
 		p.node.Stop()
-		p.node = fakenode.Start(k.t, name, p.node.Address, k.secret())
+		p.node = k.start(name, p.node.Address, k.secret())
 		p.restarts++
 	})
 }

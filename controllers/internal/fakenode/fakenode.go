@@ -27,7 +27,7 @@ type Node struct {
 	member  bool               // of layout, or of one before
 	asked   map[askedFor]int   // how often it was asked since
 	change  func(*peer.Status) // see Say
-	epochs  []uint64           // of the layouts it was given, in order
+	given   []*layout.Layout   // all that it was given, in order
 	held    bool               // it does not get on with copying
 	deaf    bool               // it does not answer the author
 	waiting []*peer.Request    // what it will answer when it is no longer deaf
@@ -106,9 +106,18 @@ func (n *Node) Layout() *layout.Layout {
 
 // Given are the epochs of all layouts that it was given.
 func (n *Node) Given() []uint64 {
+	var epochs []uint64
+	for _, l := range n.Layouts() {
+		epochs = append(epochs, l.Epoch)
+	}
+	return epochs
+}
+
+// Layouts are all that it was given.
+func (n *Node) Layouts() []*layout.Layout {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return append([]uint64(nil), n.epochs...)
+	return append([]*layout.Layout(nil), n.given...)
 }
 
 func (n *Node) self() peer.Hello {
@@ -156,7 +165,7 @@ func (n *Node) adopt(b []byte) (code peer.Code, payload, _ []byte) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.epochs = append(n.epochs, l.Epoch)
+	n.given = append(n.given, l)
 	if n.layout != nil && n.layout.Epoch == l.Epoch && n.layout.Hash() != l.Hash() {
 		return peer.CodeRefused, []byte("another layout of this epoch"), nil
 	}
