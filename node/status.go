@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -77,7 +78,7 @@ func (n *Node) Status() peer.Status {
 	if t == nil {
 		return s
 	}
-	s.Cluster, s.Epoch, s.Layout = t.Layout.Cluster, t.Layout.Epoch, n.state.Hash()
+	s.Cluster, s.Epoch, s.Layout = t.Layout.Cluster, t.Layout.Epoch, hashText(t.Layout)
 	s.Purged, s.CopyBytesLeft = n.replica.Purged(), n.copier.Left()
 	states := n.slotStates()
 	s.Lease, s.SlotsOwned, s.SlotsComplete, s.SlotsActive = states.lease(), states.owned(), states.complete(), states.active()
@@ -96,6 +97,12 @@ func (n *Node) Status() peer.Status {
 		s.Members = append(s.Members, ms)
 	}
 	return s
+}
+
+// hashText is a layout's hash as it stands in a status.
+func hashText(l *layout.Layout) string {
+	h := l.Hash()
+	return hex.EncodeToString(h[:])
 }
 
 // slotStates are how all slots stand at about one moment.

@@ -3,7 +3,6 @@
 package member
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -60,16 +59,6 @@ func (s *State) Epoch() uint64 {
 	return 0
 }
 
-// Hash names the newest layout's content, in hexadecimal; empty if there is none yet.
-func (s *State) Hash() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.table.Load() == nil {
-		return ""
-	}
-	return hex.EncodeToString(s.hash[:])
-}
-
 // Me is this incarnation's place in the newest layout, nil if it has none.
 func (s *State) Me() *layout.Member {
 	if t := s.table.Load(); t != nil {
@@ -106,6 +95,16 @@ func (s *State) AfterAdopt(f func()) {
 // Removed is closed when a layout no longer has this incarnation, which was a member:
 // its memory is of no use any more, it must start anew (R4).
 func (s *State) Removed() <-chan struct{} { return s.removed }
+
+// Gone tells whether Removed is closed.
+func (s *State) Gone() bool {
+	select {
+	case <-s.removed:
+		return true
+	default:
+		return false
+	}
+}
 
 // Adopt takes over a layout if it is newer than what the node has; an older one is
 // passed over. Its errors are ErrConflict and ErrCluster.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/member"
 	"github.com/eiri/seppen/node/owner"
 	"github.com/eiri/seppen/node/wire"
@@ -164,6 +165,11 @@ func (s *Service) slow(r *peer.Request) {
 	case wire.OpUIDs:
 		a, err = s.uids(r)
 	case peer.OpStatus:
+		if s.State.Gone() {
+			// Whoever lets processes in would take it for a new one.
+			err = kv.Refuse(kv.NotMember, "this incarnation was removed and is about to end")
+			break
+		}
 		status := s.Status()
 		status.Members = nil
 		a.a, err = json.Marshal(status)
