@@ -258,8 +258,14 @@ func (m *Machine) settle(s *slot, op *Op, fx *Effects) {
 		}
 	}
 	op.succeed()
-	for s.order.pending[op.entry.Key] == nil {
-		next := s.order.unpark(op.entry.Key)
+	m.proceed(s, op.entry.Key, fx)
+}
+
+// proceed begins what waits for a key, unless something is under way or this node is not
+// active: it then waits until it is.
+func (m *Machine) proceed(s *slot, key string, fx *Effects) {
+	for s.standing.Load().active && s.order.pending[key] == nil {
+		next := s.order.unpark(key)
 		if next == nil {
 			return
 		}

@@ -133,6 +133,9 @@ func (m *Machine) progress(s *slot, now time.Duration, fx *Effects) {
 	s.backup.unsettled = nil
 	fx.Activated = true
 	s.standing.Store(&standing{view: s.view, mine: true, active: true, leases: m.leases.of(s.others)})
+	for _, key := range s.order.parkedKeys() {
+		m.proceed(s, key, fx)
+	}
 }
 
 // fenced tells whether a primary before this one may still answer by leave of a lease that
