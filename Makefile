@@ -11,7 +11,7 @@ PLATFORMS ?= linux/$(shell $(GO) env GOARCH)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench generate build image cluster cluster-down clean
+.PHONY: help run test simulate lint bench generate build image cluster cluster-down clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ run: build ## run a cluster on this machine: 3 shards, 2 copies; Ctrl-C stops it
 
 test: ## everything CI runs: lint, tests with and without -race, fuzzing, the chart, a real Kubernetes end to end
 	@hack/test.sh
+
+SEEDS ?= 10000
+FROM  ?= 1
+
+simulate: ## run many seeds of the simulation of replication; SEEDS=100000 FROM=1; it prints those that fail
+	$(GO) test ./node/replica/simulation -run '^TestSeeds$$' -timeout 0 -v -args -seeds $(SEEDS) -from $(FROM)
 
 lint: ## gofmt, go vet and golangci-lint
 	@hack/lint.sh

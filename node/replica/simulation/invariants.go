@@ -114,3 +114,22 @@ func (s *Simulation) hasCommitted(t *layout.Table, k *known, primary *process, o
 		}
 	}
 }
+
+// mayAnswer checks that a process that has just answered by what is committed in slots was
+// their active primary at that moment, with all leases (I1).
+func (s *Simulation) mayAnswer(p *process, slots ...uint8) {
+	for _, n := range slots {
+		if st := p.machine.State(n, p.clock()); !st.Leased {
+			s.violated("%s answered for slot %d: active %v, leased %v (I1)", idName(p.id), n, st.Active, st.Leased)
+		}
+	}
+}
+
+// committed checks that every owner has what was read.
+func (s *Simulation) committed(slot uint8, e *kv.Entry) {
+	for _, m := range s.durable.newest().Owners(slot).Serving {
+		if p := s.process(m.Incarnation); !p.dead {
+			s.hasEntryOr(p, s.truth.keys[e.Key], e, "which was read")
+		}
+	}
+}

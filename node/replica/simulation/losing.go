@@ -51,7 +51,7 @@ func (h holders) Remove(_ context.Context, slot uint8, name string, v kv.Version
 	p.stall()
 	op, fx := p.machine.Purge(slot, name, v, p.looked)
 	p.run(fx)
-	_, err := p.await(h.t, op)
+	_, err := p.await(h.t, slot, op)
 	p.forgetRequest(r)
 	if !errors.Is(err, kv.ErrPrecondition) {
 		r.end(output{}, err)

@@ -188,7 +188,11 @@ func (p *process) slowly(t *task, m *message) (any, error) {
 	case refs:
 		return p.refers(t, b.Refs.Refs, b.epoch)
 	case wire.Entries:
-		return p.machine.Page(b.Slot, b.After, m.epoch, p.looked)
+		page, err := p.machine.Page(b.Slot, b.After, m.epoch, p.looked)
+		if err == nil {
+			p.sim.mayAnswer(p, b.Slot)
+		}
+		return page, err
 	case wire.UIDsAfter:
 		return p.uids(b)
 	case fetch:
@@ -200,14 +204,27 @@ func (p *process) slowly(t *task, m *message) (any, error) {
 
 func (p *process) lookup(t *task, q *lookup) (f found, err error) {
 	t.reading(func() { f.entry, err = p.machine.Entry(q.slot, q.key, p.looked) })
+	if err == nil || errors.Is(err, kv.ErrNotFound) {
+		p.sim.mayAnswer(p, q.slot)
+	}
 	if err == nil {
+		p.sim.committed(q.slot, &f.entry)
 		f.value = p.mem.Has(f.entry.UID)
 	}
 	return f, err
 }
 
 func (p *process) refers(t *task, asked []wire.Ref, epoch uint64) (a wire.Answers, err error) {
+	var mine []uint8
+	for _, n := range p.sim.slots {
+		if p.machine.State(n, p.clock()).Primary {
+			mine = append(mine, n)
+		}
+	}
 	t.reading(func() { a, err = p.machine.Refers(asked, epoch, p.looked) })
+	if err == nil {
+		p.sim.mayAnswer(p, mine...)
+	}
 	return a, err
 }
 
@@ -216,10 +233,10 @@ func (p *process) order(t *task, slot uint8, w *wire.Write, origin layout.ID) (w
 	p.stall()
 	op, fx := p.machine.Order(slot, w, origin, p.looked)
 	p.run(fx)
-	return p.await(t, op)
+	return p.await(t, slot, op)
 }
 
-func (p *process) await(t *task, op *replica.Op) (wire.Ordered, error) {
+func (p *process) await(t *task, slot uint8, op *replica.Op) (wire.Ordered, error) {
 	if op.Done() != nil && !ended(op) {
 		wake := t.waker()
 		p.waiting = append(p.waiting, &waiting{op, wake})
@@ -232,8 +249,11 @@ func (p *process) await(t *task, op *replica.Op) (wire.Ordered, error) {
 		}
 	}
 	done, err := p.machine.Result(op, p.looked)
-	if err == nil {
+	switch {
+	case err == nil:
 		p.sim.truth.acknowledged(p, &done.Entry)
+	case errors.Is(err, kv.ErrNotFound), errors.Is(err, kv.ErrPrecondition):
+		p.sim.mayAnswer(p, slot)
 	}
 	return done, err
 }

@@ -102,3 +102,17 @@ func (a *tally) add(r *Result) {
 func (a *tally) String() string {
 	return fmt.Sprintf("%d seeds, %d steps, %v of their time; %v; at most %v", a.seeds, a.steps, a.time.Round(time.Second), a.counts, a.times)
 }
+
+// A seed replays exactly.
+func TestReplay(t *testing.T) {
+	for seed := uint64(1); seed <= 5; seed++ {
+		var first, second []string
+		Run(seed, func(line string) { first = append(first, line) })
+		Run(seed, func(line string) { second = append(second, line) })
+		for i := range first {
+			if i >= len(second) || first[i] != second[i] {
+				t.Fatalf("seed %d, line %d:\n%s\n%s", seed, i+1, first[i], second[min(i, len(second)-1)])
+			}
+		}
+	}
+}
