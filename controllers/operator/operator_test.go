@@ -189,6 +189,44 @@ func (s *site) gone(but string) {
 	})
 }
 
+// A process that started while the Secret was another one is started anew when it is the
+// right one again: it can be no member.
+func TestStartedWithAnotherSecret(t *testing.T) {
+	s := newSite(t)
+	o := s.operate()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "mine"}, Data: map[string][]byte{"secret": []byte("right")}}
+	if err := s.Client.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	s.create("snow", func(spec *v1alpha1.SeppenClusterSpec) { spec.SecretRef = &v1alpha1.SecretReference{Name: "mine"} })
+	s.serving("snow")
+	secret.Data["secret"] = []byte("another")
+	if err := s.Client.Update(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	s.reconcile(o, "snow")
+	s.says("snow", "Progressing", metav1.ConditionFalse, "SecretChanged")
+	before := s.kubelet.Node(ring[1]).Incarnation()
+	s.kubelet.Crash(ring[1])
+	kubetest.Eventually(t, func() error {
+		if st := s.cluster("snow").Status.Nodes[1]; !strings.Contains(st.Message, "its secret is not the cluster's") {
+			return fmt.Errorf("it says %q", st.Message)
+		}
+		return nil
+	})
+	s.reconcile(o, "snow")
+	if p := s.pods(); len(p) != 3 {
+		t.Errorf("a pod was deleted for a wrong secret: %v", p)
+	}
+	secret.Data["secret"] = []byte("right")
+	if err := s.Client.Update(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	s.reconcile(o, "snow")
+	s.without(before)
+	s.recovers("snow", 2)
+}
+
 // A secret that the operator made is never written again, and missed if it is gone.
 func TestMadeSecret(t *testing.T) {
 	s := newSite(t)
