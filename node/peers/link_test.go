@@ -53,6 +53,13 @@ func (g *gated) due() {
 	g.until = time.Now().Add(-1)
 }
 
+// isDialing tells whether there is an attempt in the background.
+func (g *gated) isDialing() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.dialing
+}
+
 func (g *gated) attempted(t *testing.T, n int64) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); g.attempts.Load() != n; time.Sleep(time.Millisecond) {
@@ -72,6 +79,9 @@ func TestTriedAgainInTheBackground(t *testing.T) {
 		_, err := g.connect()
 		is(t, err, peer.ErrNotSent)
 	}
+	if g.isDialing() {
+		t.Error("it is tried again at once")
+	}
 	g.due()
 	for range 10 { // each of these would wait until the gate is opened
 		_, err := g.connect()
@@ -89,7 +99,12 @@ func TestTriedAgainInTheBackground(t *testing.T) {
 	}
 	c, err := g.connect()
 	if err != nil || c != g.live() || g.attempts.Load() != 1 {
-		t.Errorf("%v after %d attempts", err, g.attempts.Load())
+		t.Fatalf("%v after %d attempts", err, g.attempts.Load())
+	}
+	c.Close() // whoever asks next waits for a new one: it was there a moment ago
+	<-c.Done()
+	if c, err = g.connect(); err != nil || c != g.live() {
+		t.Errorf("after the connection broke: %v", err)
 	}
 	g.close()
 }
@@ -105,13 +120,7 @@ func TestTriedAgainAndAgain(t *testing.T) {
 		_, err := g.connect()
 		is(t, err, peer.ErrNotSent)
 		g.attempted(t, n+1)
-		for { // until its failure is noted
-			g.mu.Lock()
-			dialing := g.dialing
-			g.mu.Unlock()
-			if !dialing {
-				break
-			}
+		for g.isDialing() {
 			time.Sleep(time.Millisecond)
 		}
 		_, err = g.connect()
@@ -134,13 +143,7 @@ func TestClosedWhileTriedAgain(t *testing.T) {
 	g.attempted(t, 1)
 	g.close()
 	close(g.gate)
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		g.mu.Lock()
-		dialing := g.dialing
-		g.mu.Unlock()
-		if !dialing {
-			break
-		}
+	for end := time.Now().Add(10 * time.Second); g.isDialing(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the attempt does not end")
 		}

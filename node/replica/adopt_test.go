@@ -5,6 +5,7 @@ import (
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/wire"
 )
 
 // A slot whose owners are the same goes on as if nothing were: who joins elsewhere, or
@@ -162,10 +163,17 @@ func TestHandedOverIsNotAnsweredTooSoon(t *testing.T) {
 	is(t, p.ended(op), nil)
 }
 
-// Handed over and taken back before the other one came to anything.
+// Handed over and taken back before the other one came to anything. Two nodes may have given
+// their operations the same name.
 func TestHandedBack(t *testing.T) {
 	w, p, b, c := three(t)
 	op := p.order(put("k", 1))
+	ops := map[string]*Op{"k": op}
+	for i, key := range []string{"a", "b", "c", "d", "e", "f"} {
+		write := put(key, 2)
+		write.Ticket, write.Placed, write.ID = wire.Ticket{Incarnation: idP, Clock: p.opt.Tick()}, 1, op.id
+		ops[key], _ = p.Order(slotK, write, layout.ID{20, byte(i)}, w.clock)
+	}
 	p.sent()
 	w.adopt(owners(2, 2, serving(idB, idP, idC)...), idP, idB, idC)
 	b.sent()
@@ -174,7 +182,12 @@ func TestHandedBack(t *testing.T) {
 		t.Fatal("it has not woken yet")
 	}
 	w.run()
-	is(t, p.ended(op), nil)
+	for key, op := range ops {
+		is(t, p.ended(op), nil)
+		if o, _ := p.Result(op, w.clock); o.Entry.Key != key {
+			t.Errorf("who wrote %s hears of %s", key, o.Entry.Key)
+		}
+	}
 	if created := op.created; !created {
 		t.Error("that the key was new is forgotten")
 	}
@@ -235,4 +248,38 @@ func TestBeginnings(t *testing.T) {
 	if p := w.nodes[idP]; p.active() {
 		t.Error("a node that came later takes itself for a founder")
 	}
+}
+
+// What is handed over is in the memory of the one who was the primary: by then nobody may
+// take it for committed there. And nothing is granted any more to those whose layout is
+// older.
+func TestWhileHandedOver(t *testing.T) {
+	w, p, _, _ := three(t)
+	p.order(put("k", 1))
+	hook := &onApply{memory: memory{p.store}, hook: func() {
+		if p.slots[slotK].standing.Load().active {
+			t.Error("readers may still read")
+		}
+		if p.Grant(idC, 1, w.now) {
+			t.Error("an older layout is granted a lease")
+		}
+	}}
+	p.opt.Entries = hook
+	w.adopt(owners(2, 2, serving(idB, idP, idC)...), idP)
+	if hook.applied != 1 {
+		t.Errorf("applied %d times", hook.applied)
+	}
+}
+
+// onApply tells of each entry that is applied.
+type onApply struct {
+	memory
+	hook    func()
+	applied int
+}
+
+func (e *onApply) Apply(slot uint8, entry *kv.Entry) (kv.Entry, bool, bool) {
+	e.applied++
+	e.hook()
+	return e.memory.Apply(slot, entry)
 }

@@ -113,32 +113,34 @@ func TestLateAndTwice(t *testing.T) {
 func TestUnsettledAcrossViews(t *testing.T) {
 	w, _, b, _ := three(t)
 	is(t, b.accept(idP, 0, version(1, 1, 1)), nil)
+	is(t, b.accept(idP, 0, entry("h", 1, 2, 3)), nil)
 	next := owners(2, 2, serving(idC, idB)...)
 	w.adopt(next, idB)
 	if b.slots[slotK].backup.watermark != 0 {
 		t.Error("the watermark of the old view is still there")
 	}
 	b.settle(idP, 1, 1) // a beat that was on its way
-	is(t, b.accept(idC, 0, kv.Entry{Key: "j", UID: uid.UID{2}, Version: kv.Version{View: 2, N: 1}}), nil)
-	is(t, b.accept(idC, 1, version(2, 2, 1)), nil)
+	is(t, b.accept(idC, 0, entry("j", 2, 1, 2)), nil)
+	is(t, b.accept(idC, 0, version(2, 2, 1)), nil)
+	is(t, b.accept(idC, 2, entry("i", 2, 3, 4)), nil)
 	told := func(want int) {
 		t.Helper()
 		if g, err := b.Unsettled(idC, []uint8{slotK}); err != nil || len(g.Ops) != want {
 			t.Errorf("%v, %d unsettled, want %d", err, len(g.Ops), want)
 		}
 	}
-	told(1) // k, by its newer version
+	told(2) // h and i: C has told nothing of h yet
 	if earlier := b.slots[slotK].earlier; len(earlier) != 1 {
 		t.Errorf("primaries that may still be active: %v", earlier)
 	}
-	b.settle(idC, 2, 1)
+	b.settle(idC, 2, 2)
 	if earlier := b.slots[slotK].earlier; earlier != nil {
 		t.Errorf("C is active, and yet primaries before it are waited for: %v", earlier)
 	}
-	if u := b.slots[slotK].backup.unsettled; len(u) != 1 || u[0].version != (kv.Version{View: 2, N: 2}) {
+	if u := b.slots[slotK].backup.unsettled; len(u) != 1 || u[0].version != (kv.Version{View: 2, N: 3}) {
 		t.Errorf("unsettled: %v", u)
 	}
-	b.settle(idC, 2, 2)
+	b.settle(idC, 2, 3)
 	told(0)
 	b.stores("k", 1)
 }

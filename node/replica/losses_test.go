@@ -12,12 +12,13 @@ import (
 // slotLost is the slot that was given up, and the value of which the first byte is that.
 const slotLost = 200
 
-// givenUp is the layout in which slotLost was given up, and all slots have the owners that
-// they had.
+// givenUp is the layout in which slotLost was given up, which P does not own, and all other
+// slots have the owners that they had.
 func givenUp(epoch, loss uint64, members ...layout.Member) *layout.Layout {
 	l := owners(epoch, 1, members...)
 	lost, rest := l.Segments[0], l.Segments[0]
 	lost.Lo, lost.Loss, lost.View = slotLost, loss, max(1, loss)
+	lost.Order = slices.DeleteFunc(slices.Clone(lost.Order), func(i uint16) bool { return members[i].Incarnation == idP })
 	rest.Lo = slotLost + 1
 	l.Segments = append(l.Segments, lost, rest)
 	return l

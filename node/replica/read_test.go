@@ -23,7 +23,7 @@ var reads = map[string]func(n *node, clock func() time.Duration) error{
 		}
 		return err
 	},
-	"list": func(n *node, clock func() time.Duration) error {
+	"list": func(n *node, clock func() time.Duration) error { // see owner.List
 		r, err := n.Read(n.epoch)
 		if err != nil {
 			return err
@@ -72,6 +72,45 @@ func TestReadsNeedTheRightAfterwards(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// reading tells what was looked at.
+type reading struct {
+	memory
+	looked bool
+}
+
+func (r *reading) Entry(slot uint8, key string) (kv.Entry, bool) {
+	r.looked = true
+	return r.memory.Entry(slot, key)
+}
+
+func (r *reading) Entries(slot uint8, after string, yield func(*kv.Entry) bool) {
+	r.looked = true
+	r.memory.Entries(slot, after, yield)
+}
+
+func (r *reading) Refers(u uid.UID, in *[layout.Slots]bool) (uint8, bool) {
+	r.looked = true
+	return r.memory.Refers(u, in)
+}
+
+// A lease that is looked at before the read may have run out when it is done (F7).
+func TestTheClockIsLookedAtLast(t *testing.T) {
+	for what, read := range reads {
+		w, p, _, _ := three(t)
+		p.order(put("k", 1))
+		w.run()
+		r := &reading{memory: memory{p.store}}
+		p.opt.Entries = r
+		clock := func() time.Duration {
+			if !r.looked && what != "list" {
+				t.Errorf("%s: the clock is looked at before the read", what)
+			}
+			return w.now
+		}
+		is(t, read(p, clock), nil)
 	}
 }
 

@@ -41,6 +41,7 @@ type node struct {
 	out     []message           // what it wants sent
 	dropped []uid.UID
 	writes  uint64
+	woken   int // how often it was said that it has become active
 }
 
 // memory is a store as a node has it.
@@ -107,6 +108,9 @@ func (n *node) take(fx Effects) {
 		n.out = append(n.out, message{from: n, to: g.To.Incarnation, gather: g})
 	}
 	n.dropped = append(n.dropped, fx.Dropped...)
+	if fx.Activated {
+		n.woken++
+	}
 }
 
 // sent takes what a machine wants sent out of the world: it is the test's.
