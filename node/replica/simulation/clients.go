@@ -79,7 +79,7 @@ func (c *client) choose(key string) input {
 	switch n := s.rng.IntN(100); {
 	case n < s.profile.reads:
 		return input{kind: getKind}
-	case n < s.profile.reads+15:
+	case n < s.profile.reads+s.profile.deletes:
 		in = input{kind: deleteKind}
 	default:
 		in.kind = putKind

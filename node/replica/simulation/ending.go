@@ -22,6 +22,7 @@ const (
 // end heals everything and checks that all becomes well.
 func (s *Simulation) end() {
 	s.faults.heal()
+	s.runUntil(max(s.now, s.faults.until))
 	healed := s.now
 	well := healed
 	s.until(wellWithin, func() string {

@@ -9,7 +9,7 @@ type profile struct {
 	shards, copies int
 	clients        int
 	think          time.Duration
-	reads          int // of a hundred requests
+	reads, deletes int // of a hundred requests
 	length         time.Duration
 
 	storage                  time.Duration
@@ -38,7 +38,7 @@ func (s *Simulation) choose() {
 	if p.shards == 1 {
 		p.shards = 2
 	}
-	p.clients, p.reads = 1+rng.IntN(4), 20+rng.IntN(40)
+	p.clients, p.reads, p.deletes = 1+rng.IntN(4), 10+rng.IntN(40), 10+rng.IntN(30)
 	p.think = pick(rng, []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond})
 	p.length = time.Duration(5+rng.IntN(15)) * time.Second
 	p.storage = pick(rng, []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 300 * time.Millisecond})
@@ -50,16 +50,17 @@ func (s *Simulation) choose() {
 	p.neverProof, p.lateProof = one(0, 0.3, 1), one(0, 0.5)
 	p.gentle = rng.IntN(3) > 0
 	s.network = network{
-		loss: one(0, 0, 0.01, 0.05), twice: one(0, 0.02, 0.2), late: one(0, 0.005, 0.03),
-		usual:  pick(rng, []time.Duration{500 * time.Microsecond, 3 * time.Millisecond, 20 * time.Millisecond}),
-		latest: pick(rng, []time.Duration{200 * time.Millisecond, 3 * time.Second, 12 * time.Second}),
+		loss: one(0, 0, 0.01, 0.05), twice: one(0, 0.02, 0.2), late: one(0, 0.005, 0.03, 0.15),
+		usual:  pick(rng, []time.Duration{500 * time.Microsecond, 3 * time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond}),
+		latest: pick(rng, []time.Duration{200 * time.Millisecond, time.Second, 3 * time.Second, 12 * time.Second}),
 	}
 }
 
 // faults makes things go wrong.
 type faults struct {
-	sim  *Simulation
-	over bool
+	sim   *Simulation
+	over  bool
+	until time.Duration // messages are late, or goroutines stalled, until then
 }
 
 func (f *faults) start() {
@@ -197,14 +198,16 @@ func (f *faults) stalls(p *process) time.Duration {
 	if f.over || s.rng.Float64() >= s.profile.stall {
 		return 0
 	}
+	d := s.some(30 * time.Millisecond)
 	switch s.rng.IntN(20) {
 	case 0:
 		p.pause(s.some(6 * time.Second))
 		return time.Microsecond
 	case 1, 2, 3:
-		return s.some(6 * time.Second)
+		d = s.some(6 * time.Second)
 	}
-	return s.some(30 * time.Millisecond)
+	f.until = max(f.until, s.now+d)
+	return d
 }
 
 // heal ends all that is wrong. What died is proven dead, and runs again.

@@ -59,9 +59,6 @@ var mutants = []mutant{
 	{"8 what was copied before attaching counts as complete", []edit{{
 		machine + "copying.go", "\ts.copying.copied = true\n", "\ts.copying.copied, s.copying.entries, s.copying.values = true, true, true\n",
 	}}, many},
-	{"8b what was said in another view counts", []edit{{
-		"controllers/placement/situation.go", "p != nil && p.View == segment.View", "p != nil",
-	}}, many},
 	{"9 tombstones are dropped while entries are copied", []edit{{
 		machine + "backup.go", "\t\tcase s.copying.open:\n", "\t\tcase false:\n",
 	}}, many},
@@ -81,7 +78,7 @@ var mutants = []mutant{
 		ours + "author.go", "\t\ta.rest(t)\n\t\tif err := s.durable.write", "\t\ta.push(next)\n\t\ta.rest(t)\n\t\tif err := s.durable.write",
 	}}, few},
 	{"12b one that is not complete is promoted", []edit{{
-		"controllers/placement/promote.go", "!s.begun(g) && !s.complete(m.Incarnation, g)", "false",
+		"controllers/placement/promote.go", "!s.begun(g) && !s.complete(m.Incarnation, g)", "false && g == nil",
 	}}, few},
 	{"13 the last owner goes on suspicion", []edit{{
 		"controllers/placement/remove.go", "m.Phase.Acknowledges() && s.suspect[m.Incarnation] && s.spared(m)", "m.Phase.Acknowledges() && s.suspect[m.Incarnation]",

@@ -52,6 +52,7 @@ func (s *Simulation) delay() time.Duration {
 	d := time.Duration(-math.Log(1-s.rng.Float64()) * float64(n.usual))
 	if !n.quiet && s.rng.Float64() < n.late {
 		d += s.some(n.latest)
+		s.faults.until = max(s.faults.until, s.now+d)
 	}
 	return d + time.Microsecond
 }

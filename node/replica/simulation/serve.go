@@ -48,6 +48,9 @@ const orderWait = 2500 * time.Millisecond
 // serve answers a request as node/peers does: the receiver that is older adopts first; if
 // the slots that it is about have a newer view than the sender's epoch, it is refused.
 func (p *process) serve(m *message, answer func(reply)) {
+	if m.to != (layout.ID{}) && m.to != p.id {
+		p.sim.violated("%s gets a %T that is for %s (F11)", idName(p.id), m.body, idName(m.to))
+	}
 	p.adopt(m.newest)
 	if p.dead {
 		return
