@@ -92,7 +92,7 @@ func (l *link) redial() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.dialing = false
-		l.landed(c, err)
+		_, _ = l.landed(c, err) // who comes next finds it
 	}()
 }
 
