@@ -38,6 +38,8 @@ type running struct {
 	*Node
 	url, admin string
 	peerAddr   string
+	via        string // where others reach it
+	gate       *gate
 	stop       func() error
 }
 
@@ -56,12 +58,13 @@ func startNode(t testing.TB, name layout.Name, mem memory, change func(*Config))
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := &running{Node: n, gate: &gate{calls: n.peer.Calls}}
+	n.peer.Calls = r.gate.call
 	up := make(chan listeners, 1)
 	n.listening = func(l listeners) { up <- l }
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- n.Run(ctx) }()
-	r := &running{Node: n}
 	stopped := false
 	r.stop = func() error {
 		if stopped {
@@ -76,6 +79,7 @@ func startNode(t testing.TB, name layout.Name, mem memory, change func(*Config))
 	case l := <-up:
 		r.url, r.admin = "http://"+l.rest.Addr().String(), "http://"+l.admin.Addr().String()
 		r.peerAddr = l.peer.Addr().String()
+		r.via = r.peerAddr
 	case err := <-done:
 		t.Fatal(err)
 	}
@@ -111,9 +115,10 @@ func startClusterVia(t testing.TB, shards, copies int, mem memory, change func(*
 	c.layout = &layout.Layout{Cluster: layout.NewID(), Epoch: 1}
 	for _, name := range names {
 		n := startNode(t, name, mem, change)
+		n.via = via(n)
 		c.nodes = append(c.nodes, n)
 		c.layout.Members = append(c.layout.Members, layout.Member{
-			Name: name, Address: via(n), Incarnation: n.state.Incarnation(), JoinEpoch: 1, Phase: layout.Serving,
+			Name: name, Address: n.via, Incarnation: n.state.Incarnation(), JoinEpoch: 1, Phase: layout.Serving,
 		})
 	}
 	// Before the nodes stop: they wait for connections on which nothing was asked yet.

@@ -239,7 +239,7 @@ var historyKeys = []string{"k-1", "k-2", "k-3", "k-4", "k-5"}
 func TestHistory(t *testing.T) {
 	for _, shape := range [][2]int{{3, 2}, {1, 3}} {
 		t.Run(fmt.Sprintf("%dx%d", shape[0], shape[1]), func(t *testing.T) {
-			c := startCluster(t, shape[0], shape[1], plenty, quick)
+			c := startCluster(t, shape[0], shape[1], plenty, nil)
 			h := newHistory(t, c)
 			h.run(historyKeys, func() { <-time.After(time.Second) })
 			h.end(historyKeys)
@@ -249,7 +249,7 @@ func TestHistory(t *testing.T) {
 
 // Connections that break at any moment make requests fail, but not wrongly.
 func TestHistoryWithResets(t *testing.T) {
-	c, faults := faultyCluster(t, 3, 2, quick)
+	c, faults := faultyCluster(t, 3, 2, nil)
 	h := newHistory(t, c)
 	h.run(historyKeys, func() {
 		rnd := rand.New(rand.NewPCG(5, 5))
@@ -270,7 +270,7 @@ func TestHistoryWithPauses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, faults := faultyCluster(t, 3, 2, quick)
+			c, faults := faultyCluster(t, 3, 2, nil)
 			h := newHistory(t, c)
 			h.run(historyKeys, func() {
 				for i := range 2 {

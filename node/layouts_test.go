@@ -6,38 +6,37 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/node/clock"
+	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
 )
 
 // refuses checks that a node answers nothing at all.
-func (c *cluster) refuses(url string) {
+func (c *cluster) refuses(url string, reason kv.Reason) {
 	c.t.Helper()
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE"} {
-		r, err := c.request(url, method, "k", []byte("v"))
-		if err != nil || r.status != 503 || r.header.Get("Retry-After") == "" {
-			c.t.Errorf("%s: %d %v", method, r.status, err)
-		}
+		c.refusedAt(url, method, "k", reason)
 	}
-	if r, err := c.request(url, "GET", "", nil); err != nil || r.status != 503 {
-		c.t.Errorf("list: %d %v", r.status, err)
-	}
+	c.refusedAt(url, "GET", "", reason)
 }
 
 // A node that is in no layout knows nothing, and says so (§4.3).
 func TestNoLayout(t *testing.T) {
 	c := startCluster(t, 1, 1, plenty, nil)
 	stranger := startNode(t, c.layout.Members[0].Name, plenty, nil)
-	c.refuses(stranger.url)
+	c.refuses(stranger.url, kv.NoLayout)
 	if stranger.Ready() == nil {
 		t.Error("ready without a layout")
 	}
 	c.push(stranger, c.layout)
-	c.refuses(stranger.url)
+	c.refuses(stranger.url, kv.NotMember)
 	if stranger.Ready() == nil {
 		t.Error("ready outside of the layout")
 	}
@@ -57,7 +56,7 @@ func (c *cluster) with(n *running) *layout.Layout {
 }
 
 // A member that is joining passes everything on, though none of the others has heard of
-// it: they get the layout from it.
+// it: they get the layout from it. What it has copied it does not answer by.
 func TestJoiningMemberPassesOn(t *testing.T) {
 	for _, size := range []int{10, 300 << 10} { // of calls, and of bodies
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -83,6 +82,11 @@ func TestJoiningMemberPassesOn(t *testing.T) {
 				ask("GET", nil, 404)
 				ask("PUT", value, 201)
 				ask("GET", nil, 200)
+				for _, owner := range primary {
+					if !c.holds(owner, value) {
+						t.Errorf("node %d has not the value", owner)
+					}
+				}
 				if r := c.do(i, "GET", key, nil); r.status != 200 {
 					t.Errorf("GET at node %d: %d", i, r.status)
 				}
@@ -96,8 +100,10 @@ func TestJoiningMemberPassesOn(t *testing.T) {
 					t.Errorf("node %d is in epoch %d", i, n.state.Epoch())
 				}
 			}
-			if n := joining.store.Stats(); n.Keys+n.Values+n.Tombstones != 0 {
-				t.Errorf("the joining member holds %+v", n)
+			for s := range layout.Slots {
+				if st := joining.replica.State(uint8(s), clock.Now()); st.Owner || st.Active || st.Complete {
+					t.Fatalf("slot %d: %+v", s, st)
+				}
 			}
 		})
 	}
@@ -138,7 +144,7 @@ func TestRestartedNode(t *testing.T) {
 			}
 		}
 	}
-	c.refuses(again.url)
+	c.refuses(again.url, kv.NoLayout)
 	l := c.with(again)
 	c.push(again, l)
 	check()
@@ -148,45 +154,65 @@ func TestRestartedNode(t *testing.T) {
 	check()
 }
 
-// Whoever asks by an older layout gets the newer one if the owners changed. What nobody
-// has reconciled yet is refused: never denied, never stale.
+// Whoever asks by an older layout gets the newer one if the owners changed. Until the new
+// view's primary knows what all owners know, what is theirs is refused: never denied, never
+// stale. Then all of it is there.
 func TestOlderLayout(t *testing.T) {
-	c := startCluster(t, 3, 1, plenty, nil)
-	keys := []string{c.keyAt(0), c.keyAt(1), c.keyAt(2)}
-	large := c.valueAt(300<<10, 1)
-	for _, k := range keys {
+	c := startCluster(t, 3, 2, plenty, nil)
+	mine, theirs := c.keyAt(1, 0), []string{c.keyAt(0, 2), c.keyAt(2, 1)}
+	large := c.valueAt(300<<10, 1, 0)
+	for _, k := range append(theirs, mine) {
 		c.do(0, "PUT", k, large)
 	}
-	l := *c.layout
-	l.Epoch, l.Segments = 2, slices.Clone(l.Segments)
-	for i := range l.Segments {
-		if l.Members[l.Segments[i].Order[0]].Incarnation == c.nodes[1].state.Incarnation() {
-			l.Segments[i].View = 2 // as if it had other owners than before
-		}
-	}
-	c.push(c.nodes[1], &l)
-	for range 2 {
-		for i := range c.nodes {
-			if r, err := c.try(i, "GET", keys[1], nil); err != nil || r.status != 503 {
-				t.Errorf("GET of a key whose slot is not active: %d %v", r.status, err)
-			}
-			if r, err := c.try(i, "PUT", keys[1], []byte("x")); err != nil || r.status != 503 {
-				t.Errorf("PUT: %d %v", r.status, err)
-			}
-			if r, err := c.try(i, "GET", "", nil); err != nil || r.status != 503 {
-				t.Errorf("a list that leaves some out: %d %q %v", r.status, r.body, err)
-			}
-			for _, k := range []string{keys[0], keys[2]} {
-				if r, err := c.try(i, "GET", k, nil); err != nil || r.status != 200 || !bytes.Equal(r.body, large) {
-					t.Errorf("GET of another key at node %d: %d %v", i, r.status, err)
+	c.nodes[0].gate.hold(wire.OpGather)
+	c.write(func(d *draft) { d.touch(c.nodes[1]) })
+	c.tell(c.nodes[1])
+	c.nodes[0].gate.holds(c)
+	var all sync.WaitGroup
+	for i := range c.nodes {
+		all.Go(func() {
+			c.refused(i, "GET", mine, kv.TakingOver)
+			c.refused(i, "PUT", mine, kv.TakingOver)
+			c.refused(i, "GET", "", kv.TakingOver) // a list that leaves some out
+			for _, k := range theirs {
+				if r := c.do(i, "GET", k, nil); r.status != 200 || !bytes.Equal(r.body, large) {
+					t.Errorf("GET of another key at node %d: %d", i, r.status)
 				}
 			}
+		})
+	}
+	all.Wait()
+	for i, n := range c.nodes {
+		if n.state.Epoch() != 2 {
+			t.Errorf("node %d is in epoch %d", i, n.state.Epoch())
 		}
-		for i, n := range c.nodes {
-			if n.state.Epoch() != 2 {
-				t.Errorf("node %d is in epoch %d", i, n.state.Epoch())
+	}
+	c.nodes[0].gate.open()
+	for i := range c.nodes {
+		for _, k := range append(theirs, mine) {
+			if r := c.do(i, "GET", k, nil); r.status != 200 || !bytes.Equal(r.body, large) {
+				t.Errorf("GET at node %d: %d", i, r.status)
 			}
 		}
+		if r := c.do(i, "PUT", mine, large); r.status != 204 {
+			t.Errorf("PUT at node %d: %d", i, r.status)
+		}
+	}
+}
+
+// refused checks that a request is not executed, and that its answer says why and when to
+// try again.
+func (c *cluster) refused(node int, method, key string, reason kv.Reason) {
+	c.t.Helper()
+	c.refusedAt(c.nodes[node].url, method, key, reason)
+}
+
+func (c *cluster) refusedAt(url, method, key string, reason kv.Reason) {
+	c.t.Helper()
+	r, err := c.request(url, method, key, []byte("x"))
+	if err != nil || r.status != 503 || r.header.Get("Retry-After") == "" || r.header.Get("Seppen-Reason") != string(reason) ||
+		method != "HEAD" && !strings.HasPrefix(string(r.body), string(reason)+": ") {
+		c.t.Errorf("%s %s: %d %q %v %v, want 503 %s", method, key, r.status, r.body, r.header, err, reason)
 	}
 }
 
