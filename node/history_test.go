@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -89,6 +90,8 @@ type history struct {
 	started time.Time
 
 	mu       sync.Mutex
+	nodes    []*running        // those that clients ask
+	ending   map[*running]bool // those that may end at any moment
 	ops      []porcupine.Operation
 	statuses map[int]int
 	unknown  int
@@ -96,6 +99,7 @@ type history struct {
 
 func newHistory(t *testing.T, c *cluster) *history {
 	h := &history{t: t, c: c, values: [][]byte{nil}, index: map[string]int{}, started: time.Now(), statuses: map[int]int{}}
+	h.nodes, h.ending = slices.Clone(c.nodes), map[*running]bool{}
 	for i, size := range []int{20, 20, 20, 5000, 70_000} {
 		h.values = append(h.values, noise(byte(i), size))
 		h.index[string(h.values[i+1])] = i + 1
@@ -107,8 +111,35 @@ func newHistory(t *testing.T, c *cluster) *history {
 func (h *history) client(ctx context.Context, id int, keys []string) {
 	rnd := rand.New(rand.NewPCG(uint64(id), 3))
 	for ctx.Err() == nil && !h.t.Failed() {
-		h.do(id, rnd.IntN(len(h.c.nodes)), h.draw(rnd, keys[rnd.IntN(len(keys))]))
+		h.do(id, h.any(rnd), h.draw(rnd, keys[rnd.IntN(len(keys))]))
 	}
+}
+
+func (h *history) any(rnd *rand.Rand) *running {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.nodes[rnd.IntN(len(h.nodes))]
+}
+
+// ask has clients ask another node, too.
+func (h *history) ask(n *running) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.nodes = append(h.nodes, n)
+}
+
+// leave has clients ask a node no more.
+func (h *history) leave(n *running) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.nodes = slices.DeleteFunc(h.nodes, func(o *running) bool { return o == n })
+}
+
+// mayEnd tells that requests of a node may end with it.
+func (h *history) mayEnd(n *running) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ending[n] = true
 }
 
 func (h *history) draw(rnd *rand.Rand, key string) historyInput {
@@ -129,7 +160,7 @@ func (h *history) draw(rnd *rand.Rand, key string) historyInput {
 }
 
 // do makes a request and keeps it in the history unless it was certainly not executed.
-func (h *history) do(client, node int, in historyInput) (status int) {
+func (h *history) do(client int, node *running, in historyInput) (status int) {
 	var headers []string
 	switch {
 	case in.match == matchAny:
@@ -140,10 +171,17 @@ func (h *history) do(client, node int, in historyInput) (status int) {
 		headers = []string{"If-None-Match", "*"}
 	}
 	call := time.Since(h.started)
-	r, err := h.c.try(node, in.method, in.key, h.values[in.value], headers...)
+	r, err := h.c.request(node.url, in.method, in.key, h.values[in.value], headers...)
 	back := time.Since(h.started)
 	out := historyOutput{status: r.status}
+	h.mu.Lock()
+	ends := h.ending[node]
+	h.mu.Unlock()
 	switch {
+	case err != nil && ends && in.method == "GET":
+		return 0
+	case err != nil && ends:
+		r.status = http.StatusGatewayTimeout // nothing is known of it
 	case err != nil:
 		h.t.Errorf("%s %s: %v", in.method, in.key, err)
 		return 0
@@ -188,10 +226,10 @@ func (h *history) end(keys []string) {
 	h.c.eventually(func() bool { return h.c.agree(keys) }, "operations under way are completed")
 	for i, key := range keys {
 		h.c.eventually(func() bool {
-			s := h.do(90, i%len(h.c.nodes), historyInput{key: key, method: "PUT", value: 1})
+			s := h.do(90, h.c.nodes[i%len(h.c.nodes)], historyInput{key: key, method: "PUT", value: 1})
 			return s == 201 || s == 204
 		}, "the key accepts writes again")
-		for node := range h.c.nodes {
+		for _, node := range h.c.nodes {
 			h.c.eventually(func() bool { return h.do(91, node, historyInput{key: key, method: "GET"}) == 200 }, "the key is read again")
 		}
 	}
@@ -203,7 +241,7 @@ func (h *history) end(keys []string) {
 		h.t.Error(wrong)
 	}
 	for _, key := range keys {
-		h.do(92, 0, historyInput{key: key, method: "DELETE"})
+		h.do(92, h.c.nodes[0], historyInput{key: key, method: "DELETE"})
 	}
 	h.c.eventually((&model{c: h.c}).tidy, "operations are complete, values without keys and tombstones are gone")
 	h.t.Logf("%d requests, of %d the outcome is unknown; answers: %v", len(h.ops), h.unknown, h.statuses)
