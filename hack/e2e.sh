@@ -13,7 +13,7 @@ leave_out() {
 }
 
 # What must be so is asked before the long build.
-why=$(. hack/kube/env.sh && need_machine 2 2>&1) || leave_out "${why#*: }"
+why=$(. hack/kube/env.sh && need_machine 3 2>&1) || leave_out "${why#*: }"
 . hack/kube/env.sh
 if [ -e "$RUN" ] && [ -z "${E2E_KEEP:-}" ]; then
   die "a Kubernetes cluster is up: make cluster-down ends it, E2E_KEEP=1 tests in it"
@@ -75,7 +75,7 @@ trap finish EXIT
 hack/kube/build.sh
 make --no-print-directory image IMAGE=$E2E_IMAGE
 said "programs and images are built"
-[ -e "$RUN/up" ] || NODES=2 hack/kube/up.sh | grep -v '^export '
+[ -e "$RUN/up" ] || NODES=3 hack/kube/up.sh | grep -v '^export '
 hack/kube/load.sh dist/seppen.tar
 E2E_BINARY=$PWD/dist/linux/$(go env GOARCH)/seppen
 export E2E_BINARY

@@ -44,5 +44,5 @@ func portForward(t *testing.T, namespace, to, port string) string {
 // forward is a way to the REST interface for people outside of Kubernetes.
 func (c cluster) forward(t *testing.T, to string) store {
 	t.Helper()
-	return store{"http://" + portForward(t, c.namespace, to, "21285")}
+	return store{url: "http://" + portForward(t, c.namespace, to, "21285")}
 }

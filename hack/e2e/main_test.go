@@ -28,7 +28,7 @@ const (
 
 var (
 	environment env.Environment
-	kube        client.Client // for waiting; what a person would do is done with kubectl
+	kube        client.WithWatch // for waiting; what a person would do is done with kubectl
 	image       = fromEnv("E2E_IMAGE", "seppen:e2e")
 	binary      = fromEnv("E2E_BINARY", root+"/bin/seppen")
 )
@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	environment.Setup(connect, clean, install).BeforeEachFeature(startClock).AfterEachFeature(tellTime)
+	environment.Setup(connect, clean, setApart, install).BeforeEachFeature(startClock).AfterEachFeature(tellTime)
 	// What was made is left to be looked at: the cluster ends with the tests, and clean
 	// is how the next run begins where somebody keeps it.
 	os.Exit(environment.Run(m))
@@ -67,7 +67,7 @@ func connect(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 		return ctx, err
 	}
 	// Not the framework's own: it has one namespace at a time, for all tests.
-	kube, err = client.New(config, client.Options{Scheme: scheme.Scheme})
+	kube, err = client.NewWithWatch(config, client.Options{Scheme: scheme.Scheme})
 	return ctx, err
 }
 

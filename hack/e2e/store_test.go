@@ -17,7 +17,10 @@ import (
 )
 
 // store is one way to a cluster's REST interface: a pod, a Service, a port-forward.
-type store struct{ url string }
+type store struct {
+	url    string
+	client *http.Client // nil: direct
+}
 
 // reply is an answer, read whole.
 type reply struct {
@@ -44,7 +47,11 @@ func (s store) ask(ctx context.Context, method, path, body string, header ...str
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := direct.Do(req)
+	client := s.client
+	if client == nil {
+		client = direct
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		return reply{}, err
 	}
@@ -103,5 +110,5 @@ func etagOf(secret []byte, value string) string {
 
 // at is a pod's own REST port: the machine has routes to its nodes' pods.
 func at(p *corev1.Pod) store {
-	return store{"http://" + net.JoinHostPort(p.Status.PodIP, "21285")}
+	return store{url: "http://" + net.JoinHostPort(p.Status.PodIP, "21285")}
 }

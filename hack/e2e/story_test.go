@@ -9,11 +9,11 @@ func TestInstalled(t *testing.T) { run(t, installed()) }
 
 func TestClusters(t *testing.T) {
 	runTogether(t,
-		sampleCluster(), restrictedNamespace(), podDeleted(), processKilled(),
+		sampleCluster(), restrictedNamespace(), processKilled(), podDeleted(), podForced(), allCopiesLost(), onlyCopyLost(), machineLost(),
 		badSpecs(), handWrittenRanges(), evictions(), deletion(), localNames(),
 	)
 }
 
-func TestOperatorGone(t *testing.T) { run(t, operatorGone()) }
+func TestOperatorGone(t *testing.T) { run(t, operatorKilled(), operatorGone()) }
 
 func TestUninstalled(t *testing.T) { run(t, uninstalled(), kustomized()) }

@@ -31,7 +31,7 @@ func startTraffic(t *testing.T, c cluster) *traffic {
 	if err := get(t.Context(), c.namespace, c.name, service); err != nil {
 		t.Fatal(err)
 	}
-	ways := []store{{"http://" + service.Spec.ClusterIP + ":21285"}}
+	ways := []store{{url: "http://" + service.Spec.ClusterIP + ":21285"}}
 	for _, p := range c.podsNow(t) {
 		ways = append(ways, at(p))
 	}
