@@ -28,7 +28,7 @@ func (m *Machine) Adopt(t *layout.Table, now time.Duration) Effects {
 		}
 		s.mu.Unlock()
 	}
-	m.losses.adopted(t.Layout.Epoch)
+	m.losses.adopted(t)
 	for i := range m.slots {
 		s := &m.slots[i]
 		s.mu.Lock()
@@ -46,7 +46,9 @@ func (m *Machine) is(member *layout.Member) bool {
 // leave ends a view. What this node had under way as its primary stays under way if it is
 // the next one too, and else is handed over. The slot still has the old owners.
 func (m *Machine) leave(s *slot, o *layout.Owners, now time.Duration) {
-	s.standing.Store(&standing{view: s.view})
+	// Until the next view is entered, nobody may take the slot for one that another node
+	// answers for: who asks about all slots would miss it (F27).
+	s.standing.Store(&standing{view: o.View, mine: true})
 	s.waking = nil
 	wasPrimary := m.is(s.primary)
 	if s.primary != nil && !wasPrimary && !slices.Contains(s.earlier, s.primary.Incarnation) {

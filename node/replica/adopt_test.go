@@ -251,8 +251,8 @@ func TestBeginnings(t *testing.T) {
 }
 
 // What is handed over is in the memory of the one who was the primary: by then nobody may
-// take it for committed there. And nothing is granted any more to those whose layout is
-// older.
+// take it for committed there, nor for one that is not this node's. And nothing is granted
+// any more to those whose layout is older.
 func TestWhileHandedOver(t *testing.T) {
 	w, p, _, _ := three(t)
 	p.order(put("k", 1))
@@ -262,6 +262,11 @@ func TestWhileHandedOver(t *testing.T) {
 		}
 		if p.Grant(idC, 1, w.now) {
 			t.Error("an older layout is granted a lease")
+		}
+		for epoch := range uint64(3) {
+			if _, err := p.Read(epoch); err == nil {
+				t.Errorf("who asks about all slots of epoch %d hears nothing of this one", epoch)
+			}
 		}
 	}}
 	p.opt.Entries = hook
