@@ -88,8 +88,10 @@ func (d *draft) admit(n *running) {
 }
 
 // phase sets a member's phase; once attached it is an owner of the slots of its range.
-func (d *draft) phase(n *running, p layout.Phase) {
-	m := &d.Members[d.place(n.state.Incarnation())]
+func (d *draft) phase(n *running, p layout.Phase) { d.phaseOf(n.state.Incarnation(), p) }
+
+func (d *draft) phaseOf(id layout.ID, p layout.Phase) {
+	m := &d.Members[d.place(id)]
 	m.Phase = p
 	for s := range d.orders {
 		if m.Name.Range.Contains(uint8(s)) && !slices.Contains(d.orders[s], m.Incarnation) {
@@ -119,8 +121,9 @@ func (d *draft) reverse() {
 }
 
 // remove takes a node out of the layout; dead tells that it is proven to have ended.
-func (d *draft) remove(n *running, dead bool) {
-	id := n.state.Incarnation()
+func (d *draft) remove(n *running, dead bool) { d.removeID(n.state.Incarnation(), dead) }
+
+func (d *draft) removeID(id layout.ID, dead bool) {
 	i := d.place(id)
 	d.Members = slices.Delete(d.Members, i, i+1)
 	for s, order := range d.orders {

@@ -147,7 +147,12 @@ func (c *cluster) dialer() *peer.Dialer {
 
 func (c *cluster) push(n *running, l *layout.Layout) {
 	c.t.Helper()
-	conn, err := c.dialer().Dial(context.Background(), n.peerAddr, layout.ID{})
+	c.pushTo(n.peerAddr, l)
+}
+
+func (c *cluster) pushTo(address string, l *layout.Layout) {
+	c.t.Helper()
+	conn, err := c.dialer().Dial(context.Background(), address, layout.ID{})
 	if err != nil {
 		c.t.Fatal(err)
 	}
