@@ -110,8 +110,8 @@ func exitOf(t *corev1.ContainerStateTerminated) string {
 	if t.Reason != "" && t.Reason != "Error" {
 		text += ", " + t.Reason
 	}
-	if t.Message != "" {
-		text += ": " + t.Message
+	if said := lastWords(t.Message); said != "" {
+		text += ": " + said
 	}
 	return clip(text, maxDetail)
 }
