@@ -26,7 +26,7 @@ func (p *process) run(fx replica.Effects) {
 		p.call(r.To, &r.Msg, callTimeout, func(a reply) { p.run(p.machine.Replicated(r, a.err == nil, p.clock())) })
 	}
 	for _, g := range fx.Gathers {
-		p.call(g.To, &wire.Gather{Slots: g.Slots}, callTimeout, func(a reply) {
+		p.call(g.To, &g.Gather, callTimeout, func(a reply) {
 			var got *wire.Gathered
 			if a.err == nil {
 				b := a.body.(wire.Gathered)

@@ -8,6 +8,7 @@ import (
 type profile struct {
 	shards, copies int
 	clients        int
+	values         int
 	think          time.Duration
 	reads, deletes int // of a hundred requests
 	length         time.Duration
@@ -38,6 +39,7 @@ func (s *Simulation) choose() {
 	if p.shards == 1 {
 		p.shards = 2
 	}
+	p.values = 2 + rng.IntN(4)
 	p.clients, p.reads, p.deletes = 1+rng.IntN(4), 10+rng.IntN(40), 10+rng.IntN(30)
 	p.think = pick(rng, []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond})
 	p.length = time.Duration(5+rng.IntN(15)) * time.Second
@@ -53,6 +55,23 @@ func (s *Simulation) choose() {
 		loss: one(0, 0, 0.01, 0.05), twice: one(0, 0.02, 0.2), late: one(0, 0.005, 0.03, 0.15),
 		usual:  pick(rng, []time.Duration{500 * time.Microsecond, 3 * time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond}),
 		latest: pick(rng, []time.Duration{200 * time.Millisecond, time.Second, 3 * time.Second, 12 * time.Second}),
+	}
+	s.flavour()
+}
+
+// flavour makes some seeds about one thing more than chance would.
+func (s *Simulation) flavour() {
+	p, n := &s.profile, &s.network
+	switch s.rng.IntN(5) {
+	case 0:
+		// Values are written once and referred to once: they are often about to be freed.
+		p.clients, p.think, p.values = 1+s.rng.IntN(2), 700*time.Millisecond, 12
+		p.stall, p.length = pick(s.rng, []float64{0.05, 0.3, 0.5}), 25*time.Second
+	case 1:
+		// Views change while much is under way.
+		p.clients, p.think, p.every = 4, 20*time.Millisecond, 400*time.Millisecond
+		p.pause, p.cut, p.restart, p.storage = 4, 4, 100*time.Millisecond, 5*time.Millisecond
+		n.usual, n.late, n.latest = pick(s.rng, []time.Duration{20 * time.Millisecond, 100 * time.Millisecond}), 0.1, 1500*time.Millisecond
 	}
 }
 

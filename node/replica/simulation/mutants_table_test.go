@@ -14,135 +14,135 @@ const few, many = 500, 3000
 var mutants = []mutant{
 	{"1 acknowledged before all owners have it", []edit{{
 		machine + "order.go", "\t\tif len(op.missing) == 0 {\n\t\t\tm.settle(s, op, &fx)", "\t\tif true {\n\t\t\tm.settle(s, op, &fx)",
-	}}, many},
+	}}, many, 0},
 	{"1b who is attached is not waited for", []edit{{
 		machine + "adopt.go", "\t\t\ts.others = append(s.others, member)\n", "\t\t\tif member.Phase != layout.Attached {\n\t\t\t\ts.others = append(s.others, member)\n\t\t\t}\n",
-	}}, many},
+	}}, many, 0},
 	{"2 what is under way is read", []edit{{
 		machine + "read.go", "\te, ok := m.opt.Entries.Entry(n, key)\n\tif err := s.holds",
 		"\te, ok := m.opt.Entries.Entry(n, key)\n\tif op := s.order.pending[key]; op != nil {\n\t\te, ok = op.entry, true\n\t}\n\tif err := s.holds",
-	}}, many},
+	}}, many, 0},
 	{"2b a precondition fails by what is under way", []edit{{
 		machine + "order.go", "\tcase s.order.pending[w.Key] != nil:\n",
 		"\tcase s.order.pending[w.Key] != nil && !w.Cond.Allow(&s.order.pending[w.Key].entry):\n\t\tm.refuseOp(op, kv.ErrPrecondition)\n\tcase s.order.pending[w.Key] != nil:\n",
-	}}, many},
+	}}, many, 0},
 	{"3 the lease is looked at before the read", []edit{{
 		machine + "read.go", "\te, ok := m.opt.Entries.Entry(n, key)\n\tif err := s.holds(st, clock()); err != nil {\n\t\treturn kv.Entry{}, err\n\t}\n",
 		"\tif err := s.holds(st, clock()); err != nil {\n\t\treturn kv.Entry{}, err\n\t}\n\te, ok := m.opt.Entries.Entry(n, key)\n",
-	}}, many},
+	}}, many, 0},
 	{"3b a lease counts from when its grant arrives", []edit{{
 		ours + "driver.go", "p.machine.Granted(m.Incarnation, r.epoch, sent)", "p.machine.Granted(m.Incarnation, r.epoch, sent-sent+p.clock())",
-	}}, many},
+	}}, many, 0},
 	{"4 a new primary does not wait", []edit{{
 		machine + "wake.go", "\t\tif !confirmed && m.leases.givenTo(id, now) {", "\t\tif false && !confirmed && m.leases.givenTo(id, now) {",
-	}}, many},
+	}}, many, 0},
 	{"5 what was gathered is not used", []edit{{
 		machine + "wake.go", "\t\t\t\ts.waking.find(n, reply.Ops)\n", "",
-	}}, many},
+	}}, many, 0},
 	{"5b the other owners need not have adopted the view", []edit{{
 		machine + "wake.go", "\t\tif slices.ContainsFunc(w.asks, func(a asking) bool { return !a.done }) {\n\t\t\treturn\n\t\t}\n", "",
-	}}, many},
+	}}, many, 0},
 	{"5c what the new primary itself has unsettled is not ordered anew", []edit{{
 		machine + "wake.go", "\t\t\ts.waking.take(&u)\n", "\t\t\t_ = u\n",
-	}}, many},
+	}}, many, 0},
 	{"6 acknowledgements of an old view count", []edit{{
 		machine + "order.go", "\tif op.finished || op.entry.Version != v || v.View != s.view || ", "\t_ = v\n\tif op.finished || ",
-	}}, many},
+	}}, many, 0},
 	{"6b who hears of a newer layout does not adopt it", []edit{
 		{ours + "serve.go", "\tp.adopt(m.newest)\n", "\tswitch m.body.(type) {\n\tcase *wire.Replicate, *wire.Gather:\n\tdefault:\n\t\tp.adopt(m.newest)\n\t}\n"},
 		{machine + "backup.go", "\tcase s.primary == nil || s.primary.Incarnation != from:", "\tcase s.primary == nil || s.view > view && s.primary.Incarnation != from:"},
 		{machine + "backup.go", "\tcase s.view != view:", "\tcase s.view > view:"},
-	}, many},
+	}, many, 0},
 	{"7 who is meant is not looked at", []edit{{
 		ours + "network.go", "m.to != (layout.ID{}) && p.id != m.to", "false",
-	}}, many},
+	}}, many, 0},
 	{"8 what was copied before attaching counts as complete", []edit{{
 		machine + "copying.go", "\ts.copying.copied = true\n", "\ts.copying.copied, s.copying.entries, s.copying.values = true, true, true\n",
-	}}, many},
+	}}, many, 0},
 	{"9 tombstones are dropped while entries are copied", []edit{{
 		machine + "backup.go", "\t\tcase s.copying.open:\n", "\t\tcase false:\n",
-	}}, many},
+	}}, many, 0},
 	{"10 having a value is told without touching it", []edit{{
 		"node/store/values.go", "\t_, ok := vs.touch(s, &u, witness)\n\treturn ok\n", "\t_, ok := vs.find(s.mem, &u)\n\treturn ok\n",
-	}}, many},
+	}}, many, 0},
 	{"10b freeing does not see what is under way", []edit{{
 		machine + "refs.go", "\t\tn, ok := m.busy.find(ref)\n", "\t\tn, ok := uint8(0), false\n",
-	}}, many},
+	}}, many, 0},
 	{"10c no reference is told without a lease", []edit{{
 		machine + "refs.go", "\tif err := r.Holds(clock()); err != nil {\n\t\treturn wire.Answers{}, err\n\t}\n", "\tclock()\n",
-	}}, many},
+	}}, many, 0},
 	{"11 what may have happened is tried again", []edit{{
 		ours + "coordinator.go", "return errors.Is(err, replica.ErrTicket) ||", "return errors.Is(err, kv.ErrUnknown) || errors.Is(err, replica.ErrTicket) ||",
-	}}, few},
+	}}, few, 0},
 	{"12 pushed before it is durable", []edit{{
 		ours + "author.go", "\t\ta.rest(t)\n\t\tif err := s.durable.write", "\t\ta.push(next)\n\t\ta.rest(t)\n\t\tif err := s.durable.write",
-	}}, few},
+	}}, few, 0},
 	{"12b one that is not complete is promoted", []edit{{
 		"controllers/placement/promote.go", "!s.begun(g) && !s.complete(m.Incarnation, g)", "false && g == nil",
-	}}, few},
+	}}, few, 0},
 	{"13 the last owner goes on suspicion", []edit{{
 		"controllers/placement/remove.go", "m.Phase.Acknowledges() && s.suspect[m.Incarnation] && s.spared(m)", "m.Phase.Acknowledges() && s.suspect[m.Incarnation]",
-	}}, few},
+	}}, few, 0},
 	{"13b slots are given up on suspicion", []edit{{
 		"controllers/placement/giveup.go", "return !s.listed[m.Incarnation] })", "return !s.listed[m.Incarnation] && !s.suspect[m.Incarnation] })",
-	}}, few},
+	}}, few, 0},
 	{"14 the age of tickets is ignored", []edit{{
 		machine + "order.go", " || now-w.Ticket.Clock > age {", " || now-w.Ticket.Clock > 1000*age {",
-	}}, many},
+	}}, many, 0},
 	{"14b tickets are judged before the write is known", []edit{
 		{machine + "order.go", "\tif !w.Delete {\n\t\t// Known first", "\tjudged := m.admit(&m.slots[n], w)\n\tclock()\n\tif !w.Delete {\n\t\t// Known first"},
 		{machine + "order.go", "\terr := m.admit(s, w)\n", "\terr := judged\n"},
-	}, many},
+	}, many, 0},
 	{"15 losses are ignored", []edit{
 		{machine + "losses.go", "\t\tif o.Loss > l.lost[i] {\n\t\t\tl.suspectLocked(i)\n\t\t}\n", ""},
 		{machine + "losses.go", "\t\tif epoch != 0 {\n\t\t\tl.suspectLocked(i)\n\t\t}\n", "\t\t_, _ = i, epoch\n"},
-	}, few},
+	}, few, 0},
 	{"15b where the value was placed is not looked at", []edit{{
 		machine + "order.go", "m.losses.viewOf(w.UID.Slot()) > w.Placed", "false",
-	}}, many},
+	}}, many, 0},
 	{"15c after a loss nobody waits", []edit{{
 		machine + "wake.go", "\tif now < s.begins {", "\tif false {",
-	}}, many},
+	}}, many, 0},
 	{"15d values are placed where nobody serves", []edit{
 		{ours + "serve.go", "\tif owners.Primary == nil {", "\tif false {"},
 		{ours + "coordinator.go", "\tif owners.Primary == nil {", "\tif false {"},
-	}, many},
+	}, many, 0},
 	{"16 the view is not looked at again after a value was stored", []edit{
 		{ours + "serve.go", "\tp.mem.keep(b.UID, b.Witness)\n\tp.stall()\n\treturn p.current(epoch, p.viewOf(b))\n", "\tp.mem.keep(b.UID, b.Witness)\n\tp.stall()\n\treturn nil\n"},
 		{ours + "serve.go", "\treturn had, p.current(epoch, p.viewOf(b))\n", "\treturn had, nil\n"},
-	}, many},
+	}, many, 0},
 	{"17 earlier primaries are forgotten too soon", []edit{{
 		machine + "adopt.go", "\t\ts.earlier = append(s.earlier, s.primary.Incarnation)\n", "\t\ts.earlier = []layout.ID{s.primary.Incarnation}\n",
-	}}, many},
+	}}, many, 0},
 	{"18 the view is not looked at again after the read", []edit{{
 		machine + "lease.go", "\tcase s.standing.Load() != st:\n", "\tcase false:\n",
-	}}, many},
+	}}, many, 0},
 	{"19 a lease is granted to whoever is behind", []edit{{
 		machine + "lease.go", "\tif epoch < l.epoch {\n\t\treturn false\n\t}\n", "",
-	}}, many},
+	}}, many, 0},
 	{"20 grants of a newer epoch count", []edit{{
 		machine + "lease.go", "held == nil || epoch > l.epoch", "held == nil",
-	}}, many},
+	}}, many, 0},
 	{"21 a member frees as soon as it serves", []edit{{
 		"node/reclaim/reclaim.go", "return now-s.since > atLeast", "return now-s.since > 0*atLeast",
-	}}, many},
+	}}, many, 0},
 	{"22 a value is freed that was touched after the question", []edit{{
 		"node/store/freeing.go", "func(h head) bool { return h.generation() == generation })", "func(head) bool { return true })",
-	}}, many},
+	}}, many, 0},
 	{"23 a primary that is demoted drops what is under way", []edit{{
 		machine + "adopt.go", "\t\tm.handOver(s)\n", "\t\ts.order.pending, s.order.parked = nil, nil\n",
-	}}, many},
+	}}, many, 0},
 	{"24 what a page does not have stays", []edit{{
 		machine + "copying.go", "\tm.dropMissing(s, after, p)\n", "\t_ = after\n",
-	}}, many},
+	}}, many, 0},
 	{"25 what is newer than a page is dropped if the page lacks it", []edit{{
 		machine + "copying.go", "missing && !e.Deleted && e.Version.Compare(p.Watermark) <= 0", "missing && !e.Deleted",
-	}}, many},
+	}}, many, 0},
 	{"26 what is at or below the watermark is stored", []edit{{
 		machine + "backup.go", "\tif r.Entry.Version.N <= s.backup.watermark {\n\t\treturn nil\n\t}\n", "",
-	}}, many},
+	}}, many, 0},
 	{"27 the primaries are asked by different layouts", []edit{
 		{ours + "freeing.go", "refs{wire.Refs{Refs: asked}, epoch}", "refs{wire.Refs{Refs: asked}, max(epoch, a.p.epoch())}"},
 		{ours + "freeing.go", "a.p.refers(a.t, asked, epoch)", "a.p.refers(a.t, asked, max(epoch, a.p.epoch()))"},
-	}, many},
+	}, many, 0},
 }

@@ -157,7 +157,7 @@ func (p *process) quick(m *message, answer func(reply)) bool {
 			p.machine.Settle(m.from, b.Marks)
 		}
 	case *wire.Gather:
-		body, err = p.machine.Unsettled(m.from, b.Slots)
+		body, err = p.machine.Unsettled(m.from, b)
 	case hints:
 		for _, u := range b.UIDs.UIDs {
 			p.freeing.Hinted(u)

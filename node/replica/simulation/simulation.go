@@ -138,7 +138,7 @@ func (s *Simulation) choosePlaces() {
 		s.keys = append(s.keys, k)
 		s.truth.keys[k.name] = &known{key: k}
 	}
-	for i := range 2 + s.rng.IntN(4) {
+	for i := range s.profile.values {
 		s.values = append(s.values, newValue(pick(s.rng, s.slots), i+1))
 	}
 }
