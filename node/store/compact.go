@@ -43,21 +43,53 @@ func (s *Store) compactIfWorthwhile() bool {
 	if now := s.now(); c.tried && !c.fruitful && now == c.second {
 		return false
 	}
-	emptied := s.compact()
+	return s.pass(promised) > 0
+}
+
+// pass compacts and takes note of whether that was worth it.
+func (s *Store) pass(promised int64) (emptied int) {
+	emptied = s.compact()
+	c := &s.compaction
 	c.tried, c.second = true, s.now()
 	c.fruitful = int64(emptied) >= (promised+1)/2
-	return emptied > 0
+	return emptied
 }
 
 // Trim gives memory back to the system that was free and not needed since it was last
 // called, and returns how many bytes. It is to be called every second or so.
-func (s *Store) Trim() int64 { return s.mem.Trim() + s.transit.Trim() }
+func (s *Store) Trim() int64 {
+	s.tighten()
+	return s.mem.Trim() + s.transit.Trim()
+}
+
+// What stays after most of a store went lies in pages that are nearly empty. They are
+// emptied, not more often than every restSeconds, when they are a good part of all, even
+// where nobody needs the room: other processes may.
+const (
+	loose       = 1.0 / 4 // of the pages in use
+	looseLeast  = 16      // pages
+	restSeconds = 10
+)
+
+func (s *Store) tighten() {
+	c := &s.compaction
+	if !c.mu.TryLock() {
+		return // a pass is under way
+	}
+	defer c.mu.Unlock()
+	promised := s.mem.Reclaimable()
+	if promised < looseLeast || float64(promised) < loose*float64(s.mem.Used()/arena.PageSize) {
+		return
+	}
+	if !c.tried || s.now()-c.second >= restSeconds {
+		s.pass(promised)
+	}
+}
 
 // Compact moves entries, values and leaves together until no cell size has more pages
 // than it needs, and returns how many pages that freed. What readers hold is not
 // moved. It walks all indexes, a slot at a time. The store does this itself when it
-// reaches its limit; to call it is worth while only to make a process smaller whose
-// load went.
+// reaches its limit, and when most of what it held went (Trim).
 func (s *Store) Compact() int {
 	s.compaction.mu.Lock()
 	defer s.compaction.mu.Unlock()

@@ -56,6 +56,66 @@ func TestCompactLeavesReadersAlone(t *testing.T) {
 	}
 }
 
+// TestTrimCompacts: where most values went, the pages of the others are not kept for long,
+// but neither are all indexes walked again and again.
+func TestTrimCompacts(t *testing.T) {
+	second := uint32(100)
+	s := open(t, Options{Now: func() uint32 { return second }})
+	const n = 3000
+	fill := func() {
+		for i := range n {
+			u := number(i)
+			if _, err := s.InstallBytes(u, bytes.Repeat(u[:1], 5000), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	drop := func(share int) {
+		for i := range n {
+			if i%share != 0 {
+				s.Drop(number(i))
+			}
+		}
+	}
+	tight := func() bool { return s.mem.Reclaimable() < looseLeast }
+	fill()
+	full := s.Stats().Used
+	drop(10)
+	if tight() {
+		t.Fatal("there is nothing to move together: nothing is tested")
+	}
+	s.Trim()
+	checkInvariants(t, s)
+	if !tight() || s.Stats().Used > full/5 {
+		t.Errorf("%d bytes are in use of %d for a tenth of the values", s.Stats().Used, full)
+	}
+	for i := 0; i < n; i += 10 {
+		if u := number(i); !s.Has(u) {
+			t.Fatalf("value %d is gone", i)
+		}
+	}
+	fill()
+	drop(9)
+	s.Trim()
+	if tight() {
+		t.Error("all was moved together again within a moment")
+	}
+	second += restSeconds
+	s.Trim()
+	if !tight() {
+		t.Error("a while later the rest was not moved together")
+	}
+	second += restSeconds
+	fill()
+	for i := 0; i < n; i += 8 {
+		s.Drop(number(i))
+	}
+	s.Trim()
+	if tight() {
+		t.Error("for an eighth all indexes were walked")
+	}
+}
+
 // TestCompactKeepsReferences: a value is never without the reference of an entry that
 // is being moved, or it would be freed (I5).
 func TestCompactKeepsReferences(t *testing.T) {
