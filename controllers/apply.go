@@ -24,13 +24,14 @@ import (
 const parallel = 16
 
 // apply does what was planned. What a person has to put right is kept as the world's
-// stop, other errors are returned; what does not depend on them is done all the same.
+// stop, other errors are returned; what does not depend on them is done all the same. The
+// layout is first, as keys wait for it.
 func (r *Reconciler) apply(ctx context.Context, w *world, p *plan) error {
 	return errors.Join(
+		r.writeLayout(ctx, w, p),
 		r.makeSecret(ctx, w, p),
 		r.applyObjects(ctx, w, p),
 		r.drop(ctx, w, p),
-		r.writeLayout(ctx, w, p),
 	)
 }
 

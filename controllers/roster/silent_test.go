@@ -23,14 +23,27 @@ func TestFrozen(t *testing.T) {
 	for _, n := range nodes {
 		r.sight(t, n.Name, "ready", func(s Sight) bool { return s.Status != nil && s.Status.Ready })
 	}
+	r.settle()
 	if silent := r.Silent(); len(silent) > 0 {
 		t.Errorf("silent: %v", silent)
 	}
 	nodes[1].Freeze()
-	r.sight(t, nodes[1].Name, "silent", func(s Sight) bool { return s.Status == nil && s.Err != nil && s.Answering == 0 })
-	if silent := r.Silent(); len(silent) != 1 || silent[nodes[1].Incarnation()] < time.Second {
-		t.Errorf("silent: %v", silent)
+	kubetest.Eventually(t, func() error {
+		if silent := r.Silent(); silent[nodes[1].Incarnation()] < placement.SuspectAfter {
+			return fmt.Errorf("silent: %v", silent)
+		}
+		return nil
+	})
+	for _, s := range r.Look() {
+		if silent := s.Name.String() == nodes[1].Name; silent != (s.Status == nil) || silent != (s.Answering == 0) || silent != errors.Is(s.Err, errSilent) {
+			t.Errorf("%+v", s)
+		}
 	}
+	r.mu.Lock()
+	if !r.hurryUntil.After(time.Now()) {
+		t.Error("nobody is in a hurry to know what the others say")
+	}
+	r.mu.Unlock()
 	// The others are asked at once what they say of it, and are not silent for that.
 	r.sight(t, nodes[0].Name, "complaining", func(s Sight) bool {
 		return s.Status != nil && slices.Equal(complaints(s.Status), []layout.ID{nodes[1].Incarnation()})
@@ -39,6 +52,36 @@ func TestFrozen(t *testing.T) {
 	r.sight(t, nodes[1].Name, "back", func(s Sight) bool { return s.Status != nil && s.Answering > 0 })
 	if silent := r.Silent(); len(silent) > 0 {
 		t.Errorf("silent: %v", silent)
+	}
+}
+
+// settle ends the hurry after what happened last.
+func (r *roster) settle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hurryUntil = time.Time{}
+}
+
+// Nodes of which nothing is to be known are heard of all the same.
+func TestHeardInQuietTimes(t *testing.T) {
+	nodes, targets := start(t)
+	r := newRoster(t)
+	r.Watch(targets)
+	r.Publish(first(t, nodes))
+	for _, n := range nodes {
+		r.sight(t, n.Name, "ready", func(s Sight) bool { return s.Status != nil && s.Status.Ready })
+	}
+	r.settle()
+	woken := r.woken.Load()
+	for end := time.Now().Add(2 * pollQuiet); time.Now().Before(end); time.Sleep(tickEvery) {
+		for id, silent := range r.Silent() {
+			if silent >= placement.SuspectAfter {
+				t.Fatalf("%s is silent for %s", id, silent)
+			}
+		}
+	}
+	if now := r.woken.Load(); now != woken {
+		t.Errorf("woken %d times by nothing", now-woken)
 	}
 }
 

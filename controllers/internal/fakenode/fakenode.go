@@ -4,6 +4,7 @@
 package fakenode
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"net"
@@ -24,6 +25,8 @@ type Node struct {
 	mu      sync.Mutex
 	id      layout.ID
 	layout  *layout.Layout
+	table   *layout.Table      // of layout
+	hash    string             // of layout
 	member  bool               // of layout, or of one before
 	asked   map[askedFor]int   // how often it was asked since
 	change  func(*peer.Status) // see Say
@@ -170,8 +173,9 @@ func (n *Node) adopt(b []byte) (code peer.Code, payload, _ []byte) {
 		return peer.CodeRefused, []byte("another layout of this epoch"), nil
 	}
 	if n.layout == nil || n.layout.Epoch < l.Epoch {
-		n.layout = l
-		member := layout.NewTable(l).Member(n.id) != nil
+		hash := l.Hash()
+		n.layout, n.table, n.hash = l, layout.NewTable(l), hex.EncodeToString(hash[:])
+		member := n.table.Member(n.id) != nil
 		if n.member && !member {
 			n.id = layout.NewID()
 			everybody.enter(n.id, n)

@@ -1,7 +1,6 @@
 package fakenode
 
 import (
-	"encoding/hex"
 	"sync"
 	"time"
 
@@ -63,13 +62,23 @@ func silence(id layout.ID) (silent time.Duration, epoch uint64) {
 	return time.Since(n.silent), epoch
 }
 
-// others is what a node finds out of those in a layout, itself left out: no two nodes look
-// at each other at the same time.
-func others(l *layout.Layout, me layout.ID) (map[layout.ID]time.Duration, map[layout.ID]uint64) {
+// others is what a node finds out of those with whom it shares slots, before it looks at
+// itself: no two nodes look at each other at the same time.
+func others(table *layout.Table, me layout.ID) (map[layout.ID]time.Duration, map[layout.ID]uint64) {
 	silent, epochs := make(map[layout.ID]time.Duration), make(map[layout.ID]uint64)
-	for i := range l.Members {
-		if id := l.Members[i].Incarnation; id != me {
-			silent[id], epochs[id] = silence(id)
+	self := table.Member(me)
+	if self == nil {
+		return silent, epochs
+	}
+	for i := range table.Layout.Segments {
+		g := &table.Layout.Segments[i]
+		if !self.Name.Range.Contains(g.Lo) {
+			continue
+		}
+		for _, m := range table.Owners(g.Lo).Ack {
+			if _, known := silent[m.Incarnation]; !known && m != self {
+				silent[m.Incarnation], epochs[m.Incarnation] = silence(m.Incarnation)
+			}
 		}
 	}
 	return silent, epochs
@@ -77,20 +86,19 @@ func others(l *layout.Layout, me layout.ID) (map[layout.ID]time.Duration, map[la
 
 func (n *Node) status() *peer.Status {
 	n.mu.Lock()
-	l, id := n.layout, n.id
+	table, id := n.table, n.id
 	n.mu.Unlock()
 	var v view
-	if l != nil {
-		v.silent, v.epochs = others(l, id)
+	if table != nil {
+		v.silent, v.epochs = others(table, id)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := &peer.Status{Name: n.Name, Incarnation: n.id, Reason: "no layout yet"}
 	if n.layout != nil {
-		hash := n.layout.Hash()
-		s.Cluster, s.Epoch, s.Layout = n.layout.Cluster, n.layout.Epoch, hex.EncodeToString(hash[:])
+		s.Cluster, s.Epoch, s.Layout = n.layout.Cluster, n.layout.Epoch, n.hash
 		s.Reason = "not in the layout"
-		if v.table = layout.NewTable(n.layout); v.table.Member(n.id) != nil {
+		if v.table = n.table; v.table.Member(n.id) != nil {
 			n.describe(s, &v)
 		}
 	}
@@ -128,8 +136,9 @@ func (n *Node) describe(s *peer.Status, v *view) {
 		}
 	}
 	for i := range l.Members {
-		if id := l.Members[i].Incarnation; id != n.id {
-			s.Peers = append(s.Peers, peer.PeerStatus{Incarnation: id, Silent: v.silent[id].Milliseconds()})
+		id := l.Members[i].Incarnation
+		if silent, shares := v.silent[id]; shares {
+			s.Peers = append(s.Peers, peer.PeerStatus{Incarnation: id, Silent: silent.Milliseconds()})
 		}
 	}
 	s.Reason = ""
