@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eiri/seppen/api/clock"
 	"github.com/eiri/seppen/api/layout"
-	"github.com/eiri/seppen/node/clock"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
 )

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eiri/seppen/api/clock"
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
-	"github.com/eiri/seppen/node/clock"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
 )

@@ -15,11 +15,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/eiri/seppen/api/clock"
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/admin"
-	"github.com/eiri/seppen/node/clock"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/member"
 	"github.com/eiri/seppen/node/owner"
@@ -56,6 +56,8 @@ type Node struct {
 	router  *router.Router
 
 	stopping  atomic.Bool
+	life      context.Context //nolint:containedctx // ends what works in the background when the node stops
+	end       context.CancelFunc
 	wiped     bool         // it was removed, and nothing of its memory is left
 	servingAt atomic.Int64 // since when this node serves, Unix nanoseconds; 0: it does not yet
 
@@ -74,6 +76,7 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	}
 	second := cmp.Or(cfg.second, time.Second)
 	n := &Node{cfg: cfg, second: second, log: log, state: member.New(cfg.Name, log)}
+	n.life, n.end = context.WithCancel(context.Background())
 	self := n.state.Incarnation()
 	start := time.Now()
 	n.store = store.New(store.Options{
@@ -124,6 +127,7 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 		opt.MaxConns = mem.conns
 	}
 	n.rest = opt.Server(rest.New(n.router, opt))
+	n.rest.BaseContext = func(net.Listener) context.Context { return n.life }
 	registry.MustRegister(newGauges(n))
 	n.admin = admin.Server(admin.New(admin.Options{
 		Ready: n.Ready, Status: n.Status, Gatherer: registry, OpenAPIYAML: rest.OpenAPI, OpenAPIJSON: rest.OpenAPIJSON,
@@ -143,10 +147,13 @@ func (n *Node) noteServing(t *layout.Table) {
 	}
 }
 
+// healTimeout is for how long a good copy is looked for in place of a bad one.
+const healTimeout = 10 * time.Minute
+
 // doubt checks a copy that was found corrupt elsewhere, and heals it.
 func (n *Node) doubt(u uid.UID) {
 	n.background.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(n.life, healTimeout)
 		defer cancel()
 		switch bad, err := n.router.Heal(ctx, u); {
 		case err != nil:
@@ -243,6 +250,7 @@ const wipeTimeout = time.Second
 
 // wipe ends a node that was removed, and gives its memory back unless somebody still reads it.
 func (n *Node) wipe(stopPeer func()) error {
+	n.end()
 	if err := n.stop(stopPeer, wipeTimeout); err != nil {
 		return errors.Join(ErrRemoved, err)
 	}
@@ -284,6 +292,8 @@ func (n *Node) stop(stopPeer func(), drain time.Duration) error {
 	stopPeer()
 	n.peers.Close()
 	n.driver.Close()
+	n.end()
+	n.router.Close()
 	n.background.Wait()
 	n.log.Info("stopped")
 	return err

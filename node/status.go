@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/eiri/seppen/api/clock"
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
-	"github.com/eiri/seppen/node/clock"
 	"github.com/eiri/seppen/node/replica"
 	"github.com/eiri/seppen/node/store"
 )

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/eiri/seppen/api/clock"
 	"github.com/eiri/seppen/api/layout"
 )
 
@@ -153,6 +154,9 @@ func (c *Conn) Close() { c.fail(net.ErrClosed) }
 func (c *Conn) Call(ctx context.Context, timeout time.Duration, op Op, epoch uint64, a, b []byte) (Reply, error) {
 	if len(a)+len(b) > MaxPayload {
 		return Reply{}, fmt.Errorf("%w: payload of %d bytes", ErrNotSent, len(a)+len(b))
+	}
+	if err := ctx.Err(); err != nil {
+		return Reply{}, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
 	cl := callPool.Get().(*call)
 	cl.deadline = monotonic() + int64(timeout)
@@ -311,11 +315,11 @@ func (c *Conn) expire(now int64) (owed int) {
 	return owed
 }
 
-var started = time.Now()
+var started = clock.Now()
 
 // monotonic is nanoseconds since the process started, never 0.
-func monotonic() int64 { return int64(time.Since(started)) + 1 }
+func monotonic() int64 { return int64(clock.Now()-started) + 1 }
 
-// Clock is this process's clock as it stands in its replies: milliseconds since it
-// started, by the monotonic clock.
-func Clock() uint64 { return uint64(time.Since(started) / time.Millisecond) }
+// Clock is this process's clock as it stands in its replies, in milliseconds: the same one
+// by which it counts leases.
+func Clock() uint64 { return uint64((clock.Now() - started) / time.Millisecond) }

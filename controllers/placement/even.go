@@ -9,7 +9,8 @@ import (
 // even puts owners into the preferred order when nothing else is to be done, so that
 // each node is the primary of its share again.
 func even(s *situation) (*draft, string) {
-	if !s.well() || !s.settled() {
+	// A new primary of a slot has to look anew for what refers to lost values.
+	if !s.well() || !s.settled() || s.lossy() {
 		return nil, ""
 	}
 	preferred := layout.SegmentsOf(s.current.Members, s.current.Epoch)
@@ -38,6 +39,11 @@ func (s *situation) well() bool {
 		}
 	}
 	return layout.SameNames(s.current.Names(), s.names)
+}
+
+// lossy tells whether there may be keys that refer to lost values.
+func (s *situation) lossy() bool {
+	return slices.ContainsFunc(s.current.Segments, func(g layout.Segment) bool { return g.Loss != 0 })
 }
 
 // at is the segment that has a slot.

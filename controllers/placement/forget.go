@@ -34,7 +34,8 @@ func forget(s *situation) (*draft, string) {
 }
 
 // purged tells whether every member that may hold entries has none that refers to values
-// lost with a segment. Until somebody serves it, the mark also says that it is empty.
+// lost with a segment. Until somebody serves it, the mark also says that it is empty. What
+// a node says of that is true until it takes a slot over: it must say it of this layout.
 func (s *situation) purged(g *layout.Segment) bool {
 	if g.Loss == 0 || s.begun(g) {
 		return false
@@ -44,7 +45,7 @@ func (s *situation) purged(g *layout.Segment) bool {
 		if s.dead[id] {
 			continue
 		}
-		if o := s.heard[id]; o == nil || o.Epoch < g.Loss || o.Purged < g.Loss {
+		if o := s.heard[id]; o == nil || o.Epoch != s.current.Epoch || o.Purged < s.current.Epoch {
 			return false
 		}
 	}

@@ -133,16 +133,16 @@ func (s *State) Adopt(l *layout.Layout) error {
 	for _, f := range s.adopted {
 		f(t)
 	}
+	me := t.Member(s.incarnation)
+	if was && me == nil && !s.gone {
+		s.gone = true
+		close(s.removed) // before anybody can be told of the layout
+	}
 	s.table.Store(t)
 	for _, f := range s.after {
 		f()
 	}
-	me := t.Member(s.incarnation)
 	s.log.Info("layout adopted", "epoch", l.Epoch, "members", len(l.Members), "phase", phaseOf(me))
-	if was && me == nil && !s.gone {
-		s.gone = true
-		close(s.removed)
-	}
 	return nil
 }
 

@@ -15,10 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/eiri/seppen/api/clock"
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
-	"github.com/eiri/seppen/node/clock"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/member"
 	"github.com/eiri/seppen/node/store"

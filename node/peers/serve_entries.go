@@ -145,7 +145,7 @@ func (s *Service) gather(r *peer.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	g, err := s.Owner.Replica.Unsettled(r.From.Incarnation, m.Slots)
+	g, err := s.Owner.Replica.Unsettled(r.From.Incarnation, &m)
 	if err != nil {
 		return answer{}, err
 	}

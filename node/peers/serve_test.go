@@ -7,10 +7,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/eiri/seppen/api/clock"
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
-	"github.com/eiri/seppen/node/clock"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
 )
@@ -103,7 +103,7 @@ func TestBeatsSettle(t *testing.T) {
 	is(t, p.Replicate(t.Context(), m, &wire.Replicate{Slot: slot, Entry: e, Origin: layout.ID{8}, ID: 5}), nil)
 	gather := func() []wire.Unsettled {
 		t.Helper()
-		g, err := p.Gather(t.Context(), m, &wire.Gather{Slots: []uint8{3, slot}})
+		g, err := p.Gather(t.Context(), m, &wire.Gather{Slots: []uint8{3, slot}, Views: []uint64{4, 4}})
 		if err != nil || g.Slots != 2 {
 			t.Fatalf("%+v %v", g, err)
 		}
@@ -126,7 +126,7 @@ func TestBeatsSettle(t *testing.T) {
 func TestGatherIsServed(t *testing.T) {
 	s, p, m := newServing(t)
 	gather := func() error {
-		_, err := p.Gather(t.Context(), m, &wire.Gather{Slots: []uint8{7}})
+		_, err := p.Gather(t.Context(), m, &wire.Gather{Slots: []uint8{7}, Views: []uint64{4}})
 		return err
 	}
 	if err := gather(); kv.ReasonOf(err) != kv.Moved || s.State.Epoch() != 3 {
@@ -165,7 +165,7 @@ func TestGatherThatDoesNotRead(t *testing.T) {
 			o := newOther(t)
 			p, m, _ := newPeers(t, o, 1)
 			o.call = func(r *peer.Request) { r.Reply(peer.CodeOK, c.reply.Append(nil), nil) }
-			g, err := p.Gather(t.Context(), m, &wire.Gather{Slots: []uint8{1, right.Slot}})
+			g, err := p.Gather(t.Context(), m, &wire.Gather{Slots: []uint8{1, right.Slot}, Views: []uint64{4, 4}})
 			if c.ok {
 				is(t, err, nil)
 			} else {

@@ -118,17 +118,17 @@ func (m *Machine) settled(s *slot, is func(*settling) bool) {
 const gatherBytes = 512 << 10
 
 // Unsettled answers a new primary's question. kv.ErrUnavailable if the sender is not the
-// primary of all the slots in this node's views.
-func (m *Machine) Unsettled(from layout.ID, slots []uint8) (wire.Gathered, error) {
+// primary of all the slots, in the views that both follow.
+func (m *Machine) Unsettled(from layout.ID, q *wire.Gather) (wire.Gathered, error) {
 	var g wire.Gathered
 	bytes := 0
-	for _, n := range slots {
+	for i, n := range q.Slots {
 		s := &m.slots[n]
 		s.mu.Lock()
-		err := s.obeys(from, s.view)
+		err := s.obeys(from, q.Views[i])
 		if err == nil {
-			for i := range s.backup.unsettled {
-				if u, ok := m.unsettled(s, &s.backup.unsettled[i]); ok {
+			for j := range s.backup.unsettled {
+				if u, ok := m.unsettled(s, &s.backup.unsettled[j]); ok {
 					g.Ops = append(g.Ops, u)
 					bytes += wire.EntrySize(&u.Entry)
 				}

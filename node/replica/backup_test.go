@@ -44,10 +44,8 @@ func TestWhomABackupObeys(t *testing.T) {
 			w := newWorld(t, c.layout, idB)
 			b := w.nodes[idB]
 			because(t, b.accept(c.from, 0, version(c.view, 1, 1)), c.want)
-			_, err := b.Unsettled(c.from, []uint8{slotK})
-			if c.view == c.layout.Segments[0].View {
-				because(t, err, c.want)
-			}
+			_, err := b.Unsettled(c.from, asks(c.view, slotK))
+			because(t, err, c.want)
 			if _, ok := b.store.Entry(slotK, "k"); ok != (c.want == "") {
 				t.Errorf("stored: %v", ok)
 			}
@@ -92,7 +90,7 @@ func TestLateAndTwice(t *testing.T) {
 	if u := b.slots[slotK].backup.unsettled; len(u) != 2 {
 		t.Errorf("unsettled: %v", u)
 	}
-	g, err := b.Unsettled(idP, []uint8{slotK})
+	g, err := b.Unsettled(idP, asks(1, slotK))
 	if err != nil || len(g.Ops) != 1 || g.Ops[0].Entry.Version.N != 3 {
 		t.Errorf("told: %+v %v; of a key the newest is enough", g, err)
 	}
@@ -125,7 +123,7 @@ func TestUnsettledAcrossViews(t *testing.T) {
 	is(t, b.accept(idC, 2, entry("i", 2, 3, 4)), nil)
 	told := func(want int) {
 		t.Helper()
-		if g, err := b.Unsettled(idC, []uint8{slotK}); err != nil || len(g.Ops) != want {
+		if g, err := b.Unsettled(idC, asks(2, slotK)); err != nil || len(g.Ops) != want {
 			t.Errorf("%v, %d unsettled, want %d", err, len(g.Ops), want)
 		}
 	}

@@ -30,15 +30,19 @@ func (l *losses) adopt(t *layout.Table) {
 		if o.Loss > l.lost[i] {
 			l.suspectLocked(i)
 		}
-		l.lost[i] = o.Loss
+		// A mark that is gone counts while this layout is being adopted.
+		l.lost[i] = max(l.lost[i], o.Loss)
 	}
 }
 
-// adopted notes that all slots follow the layout of an epoch.
-func (l *losses) adopted(epoch uint64) {
+// adopted notes that all slots follow a layout.
+func (l *losses) adopted(t *layout.Table) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.epoch = epoch
+	l.epoch = t.Layout.Epoch
+	for i := range l.lost {
+		l.lost[i] = t.Owners(uint8(i)).Loss
+	}
 }
 
 func (l *losses) suspectLocked(i int) {

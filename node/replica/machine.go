@@ -103,9 +103,8 @@ type Replicate struct {
 
 // Gather is a question to one owner of slots that this node takes over.
 type Gather struct {
-	To    *layout.Member
-	Slots []uint8
-	views []uint64
+	To *layout.Member
+	wire.Gather
 }
 
 // New returns a Machine that owns nothing until a layout is adopted.

@@ -55,7 +55,7 @@ func (fx *Effects) gather(to *layout.Member, s *slot) {
 		fx.Gathers = append(fx.Gathers, &Gather{To: to})
 	}
 	fx.Gathers[i].Slots = append(fx.Gathers[i].Slots, s.n)
-	fx.Gathers[i].views = append(fx.Gathers[i].views, s.view)
+	fx.Gathers[i].Views = append(fx.Gathers[i].Views, s.view)
 }
 
 // Gathered takes in the answer to a question, nil if there was none.
@@ -64,7 +64,7 @@ func (m *Machine) Gathered(g *Gather, reply *wire.Gathered, now time.Duration) E
 	for i, n := range g.Slots {
 		s := &m.slots[n]
 		s.mu.Lock()
-		if a := s.asked(g, g.views[i]); a != nil {
+		if a := s.asked(g, g.Views[i]); a != nil {
 			a.underWay = false
 			switch {
 			case reply == nil:
@@ -189,7 +189,7 @@ func (m *Machine) successor(s *slot, u *wire.Unsettled, older *Op) *Op {
 	}
 	m.busy.add(u.Entry.UID, s.n, 1)
 	for i := range s.backup.unsettled {
-		if w := &s.backup.unsettled[i]; w.op != nil && w.op.id == u.ID && w.op.origin == u.Origin {
+		if w := &s.backup.unsettled[i]; w.op != nil && w.key == u.Entry.Key && w.op.id == u.ID && w.op.origin == u.Origin {
 			op := w.op
 			w.op = nil
 			op.entry = u.Entry

@@ -263,7 +263,7 @@ func TestGatherInPieces(t *testing.T) {
 	if keys := b.store.Stats().Keys; keys != len(all) || !b.active() {
 		t.Errorf("%d keys, active: %v", keys, b.active())
 	}
-	if _, err := c.Unsettled(idP, []uint8{1, 2}); kv.ReasonOf(err) != kv.Moved {
+	if _, err := c.Unsettled(idP, asks(2, 1, 2)); kv.ReasonOf(err) != kv.Moved {
 		t.Errorf("P is still told: %v", err)
 	}
 }

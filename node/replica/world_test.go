@@ -127,7 +127,7 @@ func (w *world) arrive(m message) (*wire.Gathered, bool) {
 	if m.replicate != nil {
 		return nil, to.Accept(m.from.id, &m.replicate.Msg) == nil
 	}
-	reply, err := to.Unsettled(m.from.id, m.gather.Slots)
+	reply, err := to.Unsettled(m.from.id, &m.gather.Gather)
 	return &reply, err == nil
 }
 
@@ -335,4 +335,13 @@ func (n *node) refers(value byte) bool {
 		n.w.t.Fatal(err)
 	}
 	return yes
+}
+
+// asks is a question about slots that have one view.
+func asks(view uint64, slots ...uint8) *wire.Gather {
+	q := &wire.Gather{Slots: slots}
+	for range slots {
+		q.Views = append(q.Views, view)
+	}
+	return q
 }

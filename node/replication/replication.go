@@ -137,7 +137,7 @@ func (d *Driver) replicate(r *replica.Replicate) {
 }
 
 func (d *Driver) gather(g *replica.Gather) {
-	reply, err := d.opt.Network.Gather(d.ctx, g.To, &wire.Gather{Slots: g.Slots})
+	reply, err := d.opt.Network.Gather(d.ctx, g.To, &g.Gather)
 	if err != nil {
 		d.do(d.machine.Gathered(g, nil, d.opt.Clock()))
 		return

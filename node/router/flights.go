@@ -12,6 +12,7 @@ import (
 type flights struct {
 	mu sync.Mutex
 	by map[uid.UID]*flight
+	wg sync.WaitGroup
 }
 
 // flight is one fetch under way.
@@ -64,7 +65,9 @@ func (f *flights) start(u uid.UID, fetch func(context.Context) (kv.Value, error)
 	ctx, cancel := context.WithCancel(context.Background())
 	fl := &flight{cancel: cancel, done: make(chan struct{})}
 	f.by[u] = fl
+	f.wg.Add(1)
 	go func() {
+		defer f.wg.Done()
 		v, err := fetch(ctx)
 		f.mu.Lock()
 		defer f.mu.Unlock()

@@ -2,59 +2,88 @@ package router
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/peers"
 	"github.com/eiri/seppen/node/store"
 	"github.com/eiri/seppen/node/wire"
 )
 
-// Heal checks this node's copy of a value against its uid. A bad copy is dropped and
-// fetched again from another owner (§4.5). It returns whether the copy was bad.
-func (r *Router) Heal(ctx context.Context, u uid.UID) (bad bool, err error) {
-	f, size, err := r.dropIfBad(ctx, u)
-	if f == nil || err != nil {
-		return false, err
+// healPause is how long after a failed attempt a good copy is looked for again.
+const healPause = time.Second
+
+// Heal checks this node's copy of a value against its uid, and puts a good one from another
+// owner in place of a bad one (§4.5). If none can be had the bad one is dropped all the
+// same, as nobody must read it, and a good one is looked for until the context ends. It
+// returns whether it dropped a bad one.
+func (r *Router) Heal(ctx context.Context, u uid.UID) (dropped bool, err error) {
+	for ctx.Err() == nil {
+		age, size, err := r.bad(u)
+		if age == nil || err != nil {
+			return false, err
+		}
+		staged, err := r.good(ctx, u, size)
+		// What was looked at may be replaced meanwhile, by whoever heals it too or brings it
+		// anew: then it is looked at again, so that no good copy is dropped.
+		dropped = r.owner.Store.Free(u, age.Generation)
+		switch {
+		case dropped && err == nil:
+			r.owner.Install(wire.Place{UID: u, Witness: age.Witness}, staged)
+			return true, nil
+		case dropped:
+			return true, r.restore(ctx, wire.Place{UID: u, Witness: age.Witness}, size)
+		case err == nil:
+			staged.Discard()
+		}
 	}
+	return false, kv.Refuse(kv.Busy, "gave up: %v", ctx.Err())
+}
+
+// restore looks for a good copy of a value that was dropped until there is one.
+func (r *Router) restore(ctx context.Context, p wire.Place, size int64) error {
+	for {
+		wait(ctx, healPause)
+		staged, err := r.good(ctx, p.UID, size)
+		if err == nil {
+			r.owner.Install(p, staged)
+			return nil
+		}
+		if ctx.Err() != nil || errors.Is(err, peers.ErrGone) {
+			return fmt.Errorf("heal %s: %w", p.UID, err)
+		}
+	}
+}
+
+// bad tells what this node's copy of a value is if it is bad, else nil.
+func (r *Router) bad(u uid.UID) (*store.Freeable, int64, error) {
+	age, _ := r.owner.Store.Age(u)
+	v := r.owner.Value(u)
+	if v == nil {
+		return nil, 0, nil
+	}
+	defer v.Close()
+	if good, err := r.matches(v, u); err != nil || good {
+		return nil, 0, err
+	}
+	return &age, v.Size(), nil
+}
+
+// good fetches a value from another owner.
+func (r *Router) good(ctx context.Context, u uid.UID, size int64) (*store.Staged, error) {
 	t, err := r.table()
 	if err != nil {
-		return true, err
+		return nil, err
 	}
 	whole, err := r.fetch(ctx, t, &kv.Entry{UID: u, Size: size})
 	if err != nil {
-		return true, fmt.Errorf("heal %s: %w", u, err)
+		return nil, err
 	}
 	defer whole.Close()
-	staged, err := r.copyOf(whole)
-	if err != nil {
-		return true, fmt.Errorf("heal %s: %w", u, err)
-	}
-	r.owner.Install(wire.Place{UID: u, Witness: f.Witness}, staged)
-	return true, nil
-}
-
-// dropIfBad drops this node's copy of a value if it is bad and returns what it was, nil
-// if nothing was dropped. What was looked at may be replaced meanwhile, by whoever heals
-// it too or brings it anew: then it is looked at again, so that no good copy is dropped.
-func (r *Router) dropIfBad(ctx context.Context, u uid.UID) (f *store.Freeable, size int64, err error) {
-	for ctx.Err() == nil {
-		age, _ := r.owner.Store.Age(u)
-		v := r.owner.Value(u)
-		if v == nil {
-			return nil, 0, nil
-		}
-		size = v.Size()
-		good, err := r.matches(v, u)
-		v.Close()
-		if err != nil || good {
-			return nil, 0, err
-		}
-		if r.owner.Store.Free(u, age.Generation) {
-			return &age, size, nil
-		}
-	}
-	return nil, 0, kv.Refuse(kv.Busy, "gave up: %v", ctx.Err())
+	return r.copyOf(whole)
 }
 
 func (r *Router) matches(v kv.Value, u uid.UID) (bool, error) {

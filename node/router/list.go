@@ -32,7 +32,7 @@ func (r *Router) List(ctx context.Context, q kv.ListQuery, yield func(*kv.Entry)
 		return given
 	}
 	limit := q.Limit
-	return r.retry(ctx, func(t *layout.Table) error {
+	rest := func(t *layout.Table) error {
 		if given != nil || limit > 0 && count >= limit {
 			return given
 		}
@@ -40,7 +40,14 @@ func (r *Router) List(ctx context.Context, q kv.ListQuery, yield func(*kv.Entry)
 			q.Limit = limit - count
 		}
 		return r.list(ctx, t, q, each)
-	})
+	}
+	for {
+		before := count
+		// A list may take long: its patience is for each time that it is interrupted.
+		if err := r.retry(ctx, rest); !moved(err) || count == before || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 func (r *Router) list(ctx context.Context, t *layout.Table, q kv.ListQuery, yield func(*kv.Entry) error) error {

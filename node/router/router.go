@@ -44,6 +44,9 @@ func New(state *member.State, o *owner.Owner, p *peers.Peers, secret *uid.Secret
 	return &Router{state: state, owner: o, peers: p, secret: secret}
 }
 
+// Close waits for what was fetched for clients that have gone. Nothing may be asked any more.
+func (r *Router) Close() { r.flights.wg.Wait() }
+
 // table returns the layout to act by. kv.ErrUnavailable if this node is in none: it
 // does not know who owns what.
 func (r *Router) table() (*layout.Table, error) {

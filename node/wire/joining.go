@@ -18,16 +18,27 @@ type Unsettled struct {
 
 // Gather asks an owner for its unsettled operations of slots that the sender is the new
 // primary of.
-type Gather struct{ Slots []uint8 }
+type Gather struct {
+	Slots []uint8
+	Views []uint64 // the slots' views, which both sides must follow
+}
 
 // Append writes the message.
-func (m *Gather) Append(b []byte) []byte { return append(b, m.Slots...) }
+func (m *Gather) Append(b []byte) []byte {
+	for i, slot := range m.Slots {
+		b = binary.AppendUvarint(append(b, slot), m.Views[i])
+	}
+	return b
+}
 
 // ParseGather reads a Gather.
 func ParseGather(b []byte) (m Gather, err error) {
 	r := reader{b: b}
-	m.Slots = append(m.Slots, r.take(len(r.b))...)
-	if len(m.Slots) == 0 || len(m.Slots) > layout.Slots {
+	for len(r.b) > 0 && len(m.Slots) < layout.Slots {
+		m.Slots = append(m.Slots, r.byte())
+		m.Views = append(m.Views, r.uvarint())
+	}
+	if len(m.Slots) == 0 {
 		r.failed = true
 	}
 	return m, r.end()

@@ -8,7 +8,7 @@ import (
 // joiningMessages are those between members whose layout changes.
 func joiningMessages() []message {
 	return []message{
-		{"gather", (&Gather{[]uint8{0, 255}}).Append(nil), func(b []byte) (any, []byte, error) {
+		{"gather", (&Gather{[]uint8{0, 255}, []uint64{7, 1 << 40}}).Append(nil), func(b []byte) (any, []byte, error) {
 			m, err := ParseGather(b)
 			return m, m.Append(nil), err
 		}},
