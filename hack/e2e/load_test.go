@@ -66,7 +66,7 @@ const (
 
 const (
 	loadKeys = 36
-	loadPace = 25 * time.Millisecond // of each client: other clusters run on this machine too
+	loadPace = 60 * time.Millisecond // of each client: other clusters run on this machine too
 	loadTime = 6 * time.Second       // is how long a client waits for an answer
 )
 
@@ -242,7 +242,7 @@ func (l *load) goesOn(t *testing.T) {
 		}
 		return n
 	}
-	enough := count() + 10*loadKeys
+	enough := count() + 5*loadKeys
 	eventually(t, time.Minute, func() error {
 		if n := count(); n < enough {
 			return fmt.Errorf("%d requests were answered, not %d", n, enough)

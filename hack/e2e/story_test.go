@@ -8,9 +8,10 @@ import "testing"
 func TestInstalled(t *testing.T) { run(t, installed()) }
 
 func TestClusters(t *testing.T) {
+	// The longest first, as only some run at a time.
 	runTogether(t,
-		sampleCluster(), restrictedNamespace(), processKilled(), podDeleted(), podForced(), allCopiesLost(), onlyCopyLost(), machineLost(),
-		badSpecs(), handWrittenRanges(), evictions(), deletion(), localNames(),
+		machineLost(), badSpecs(), sampleCluster(), allCopiesLost(), onlyCopyLost(), evictions(),
+		processKilled(), podDeleted(), podForced(), restrictedNamespace(), handWrittenRanges(), deletion(), localNames(),
 	)
 }
 
