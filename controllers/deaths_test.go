@@ -107,7 +107,7 @@ func TestDeaths(t *testing.T) {
 		n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: proof.OutOfService, Effect: corev1.TaintEffectNoExecute})
 	}
 	presume := func(d *deathbed) {
-		d.w.cluster.Annotations = map[string]string{proof.PresumedDead: "snow-0-255"}
+		d.w.cluster.Annotations = map[string]string{proof.PresumedDead: layout.ID{1}.String()}
 	}
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "nodes"}, "machine", errors.New("no"))
 	for name, tt := range map[string]struct {

@@ -166,7 +166,11 @@ func TestPresumedAndAlive(t *testing.T) {
 	s := newSite(t)
 	s.operate()
 	s.started(2)
-	s.annotate("seppen.io/presumed-dead", strings.Join(ring, ","))
+	var all []string
+	for _, name := range ring {
+		all = append(all, s.kubelet.Node(name).Incarnation().String())
+	}
+	s.annotate("seppen.io/presumed-dead", strings.Join(all, ","))
 	s.kubelet.Node(ring[0]).Hide()
 	s.says("snow", "Degraded", metav1.ConditionTrue, "NodeUnreachable")
 	s.stays(1)

@@ -175,14 +175,13 @@ func TestPresumed(t *testing.T) {
 	id := layout.ID{0xab}
 	m := &layout.Member{Name: layout.Name{Base: "snow", Range: layout.Range{Lo: 0, Hi: 169}}, Incarnation: id}
 	for text, want := range map[string]bool{
-		"":                            false,
-		"snow-0-169":                  true,
-		"snow-0-16":                   false,
-		"snow-85-255, snow-0-169":     true,
-		"snow-85-255\n" + id.String(): true,
-		id.String()[:31]:              false,
-		"all":                         false,
-		"snow-85-255;snow-0-169":      false,
+		"":           false,
+		"snow-0-169": false, // the next one of the name is not meant
+		layout.ID{1}.String() + ", " + id.String(): true,
+		"snow-85-255\n" + id.String():              true,
+		id.String()[:31]:                           false,
+		"all":                                      false,
+		layout.ID{1}.String() + ";" + id.String():  false,
 	} {
 		if got := Presumed(map[string]string{"seppen.io/presumed-dead": text}, m); got != want {
 			t.Errorf("%q: %t", text, got)
