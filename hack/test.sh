@@ -104,7 +104,16 @@ if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then hack/charttest.sh; else leave_out "the
 # Without -race too: the race detector watches the store's memory only where it comes
 # from Go's heap, so the pages that nodes really use are tested here.
 step "tests"
-go test ./...
+alone='/(controllers/local/chaos|node/replica/simulation)$'
+go list ./... | grep -vE "$alone" | xargs go test -timeout 20m
+
+# These two want the machine for themselves: one measures, the other breaks the code in some
+# fifty ways and has each found.
+step "faults of real processes under load"
+go test -timeout 20m ./controllers/local/chaos
+
+step "simulation of replication, and its mutants"
+go test -timeout 30m ./node/replica/simulation
 
 # -short leaves out here what takes minutes and ran above already.
 step "tests with the race detector"
