@@ -28,7 +28,7 @@ func TestChurn(t *testing.T) {
 		w.keys[i] = fmt.Sprintf("churn/%d", i)
 	}
 	w.load(rnd)
-	c.settled(w.keys)
+	c.settled(nil)
 	level := c.memory()
 	written := w.during(rnd, func() {
 		pause := func() { time.Sleep(time.Second + time.Duration(rnd.IntN(500))*time.Millisecond) }
@@ -46,18 +46,12 @@ func TestChurn(t *testing.T) {
 	})
 	c.calm()
 	began := time.Now()
-	c.settled(w.keys)
+	c.settled(level)
 	took := time.Since(began)
-	after := c.memory()
 	t.Logf("%d values of %d bytes were written over %d; %.1f s later nothing is left of the others; memory in use at each node: %v at first, %v now",
-		written, w.size, len(w.keys), took.Seconds(), level, after)
+		written, w.size, len(w.keys), took.Seconds(), level, c.memory())
 	if took > freed {
 		t.Errorf("that is more than %v", freed)
-	}
-	for i := range after {
-		if after[i] > level[i]+level[i]/4+1<<20 {
-			t.Errorf("%s: %d bytes of memory are in use, before it were %d", c.names[i], after[i], level[i])
-		}
 	}
 }
 
@@ -143,33 +137,45 @@ func noise(rnd *rand.Rand, size int) []byte {
 	return b
 }
 
-// settled waits until each node has the values that keys refer to, and nothing besides.
-func (c *cluster) settled(keys []string) {
+// settled waits until each node has the values that keys refer to, and nothing besides, and
+// uses about as much memory as it once did.
+func (c *cluster) settled(level []int64) {
 	c.t.Helper()
-	want := make([]int64, len(c.names))
+	keys, err := c.list(0, "")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	needed := make(map[uid.UID]bool)
 	for _, key := range keys {
+		needed[c.uidOf(key)] = true
+	}
+	want := make([]int64, len(c.names))
+	for u := range needed {
 		for i := range c.names {
-			if u := c.uidOf(key); c.owns(i, u.Slot()) {
+			if c.owns(i, u.Slot()) {
 				want[i]++
 			}
 		}
 	}
-	last := ""
+	wrong := ""
 	defer func() {
-		if c.t.Failed() {
-			c.t.Logf("values at each node: %s, not %v", last, want)
+		if wrong != "" {
+			c.t.Log(wrong)
 		}
 	}()
-	c.eventually("values that no key needs are gone", func() bool {
-		got := make([]int64, len(c.names))
-		same := true
-		for i := range c.names {
-			s, err := c.status(i)
-			got[i] = s.Values
-			same = same && err == nil && s.Values == want[i]
+	c.eventually("what no key needs is gone", func() bool {
+		wrong = ""
+		for i, name := range c.names {
+			switch s, err := c.status(i); {
+			case err != nil:
+				wrong = err.Error()
+			case s.Values != want[i]:
+				wrong = fmt.Sprintf("%s has %d values, not %d", name, s.Values, want[i])
+			case level != nil && s.MemoryUsed > level[i]+level[i]/4+1<<20:
+				wrong = fmt.Sprintf("%s uses %d bytes, before it were %d", name, s.MemoryUsed, level[i])
+			}
 		}
-		last = fmt.Sprint(got)
-		return same
+		return wrong == ""
 	})
 }
 

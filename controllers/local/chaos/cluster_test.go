@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -150,6 +151,11 @@ func (c *cluster) stop() {
 		if time.Now().After(deadline) {
 			c.t.Errorf("processes are left: %v", c.registry.survivors())
 			break
+		}
+	}
+	for _, l := range c.said.find(` died: | panic: `) {
+		if !strings.Contains(l.text, "died: signal: killed.") {
+			c.t.Errorf("nobody killed it, but: %s", l.text)
 		}
 	}
 	c.registry.close()

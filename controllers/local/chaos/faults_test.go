@@ -208,6 +208,7 @@ func TestFaults(t *testing.T) {
 			for j := 0; j < len(some) && !t.Failed(); j++ {
 				c.suffer(together*i+j, some[j], rnd)
 			}
+			c.settled(nil)
 		})
 	}
 }

@@ -163,6 +163,17 @@ func (h *history) client(ctx context.Context, id int, rnd *rand.Rand) {
 	}
 }
 
+// faithful reads at one node what that is the primary of, whatever happens to it: it must
+// not answer with what it was.
+func (h *history) faithful(ctx context.Context, node int) {
+	for i := 0; ctx.Err() == nil; i++ {
+		if key := h.keys[i%len(h.keys)]; h.c.primary(secret.KeySlot(key)) == node {
+			h.do(reader+node, node, register.Input{Key: key, Method: "GET"}, nil)
+			time.Sleep(6 * time.Millisecond)
+		}
+	}
+}
+
 func (h *history) draw(rnd *rand.Rand, key string, seen int) (in register.Input, body []byte) {
 	in = register.Input{Key: key, Method: "GET"}
 	switch n := rnd.IntN(100); {
@@ -193,6 +204,9 @@ func (h *history) during(rnd *rand.Rand, something func()) {
 		rnd := rand.New(rand.NewPCG(rnd.Uint64(), 0))
 		clients.Go(func() { h.client(ctx, i, rnd) })
 	}
+	for i := range h.c.names {
+		clients.Go(func() { h.faithful(ctx, i) })
+	}
 	something()
 }
 
@@ -202,7 +216,7 @@ func (h *history) note(in register.Input, since int64) {
 }
 
 const (
-	prober = iota + 1000
+	prober = 1000 * (iota + 1)
 	reader
 	nobody
 )

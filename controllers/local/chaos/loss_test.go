@@ -57,6 +57,7 @@ func TestLoss(t *testing.T) {
 	l.enter(since)
 	l.end()
 	l.found()
+	c.settled(nil)
 }
 
 // enter makes the loss known to the history: what was there at that moment or later was

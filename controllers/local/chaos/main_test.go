@@ -23,7 +23,7 @@ var (
 	only      = flag.String("chaos.fault", "", "the only kind of fault to inject in TestFaults")
 	shape     = flag.String("chaos.shape", "", "the only shape of clusters in TestFaults, such as 3x2: shards and copies")
 	given     = flag.String("chaos.binary", "", "the program under test; empty: it is built")
-	megabytes = flag.Int("chaos.megabytes", 96, "how much TestCopiesAgain has a node copy")
+	megabytes = flag.Int("chaos.megabytes", 64, "how much TestCopiesAgain has a node copy")
 	verbose   = flag.Bool("chaos.verbose", false, "have nodes log all, and show it when a test fails")
 )
 
