@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -142,6 +143,17 @@ func (c *cluster) tell(nodes ...*running) {
 	}
 }
 
+// dismiss hands the newest layout to a node that is not in it. It may end before it answers.
+func (c *cluster) dismiss(address string) {
+	c.t.Helper()
+	conn, err := c.dialer().Dial(context.Background(), address, layout.ID{})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = peer.PushLayout(context.Background(), conn, c.layout) // that it hears of it is seen otherwise
+}
+
 // says waits until a node says something of all its segments in their views of now.
 func (c *cluster) says(n *running, what string, is func(*peer.SegmentStatus) bool) {
 	c.t.Helper()
@@ -201,13 +213,18 @@ func (g *gate) holds(c *cluster) {
 
 // open lets everything through again, what was held back first.
 func (g *gate) open() {
-	g.mu.Lock()
-	waiting := g.waiting
-	g.held, g.waiting = nil, nil
-	g.mu.Unlock()
-	for _, r := range waiting {
+	for _, r := range g.drop() {
 		g.calls(r)
 	}
+}
+
+// drop lets everything through again, but not what was held back.
+func (g *gate) drop() []*peer.Request {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	waiting := g.waiting
+	g.held, g.waiting = nil, nil
+	return waiting
 }
 
 // seconds is so many seconds as the nodes count them.

@@ -86,6 +86,10 @@ func startNode(t testing.TB, name layout.Name, mem memory, change func(*Config))
 	return r
 }
 
+// slow is for tests that know for which reason a request is refused: leases do not run out
+// because the machine is busy.
+func slow(cfg *Config) { cfg.second = 300 * time.Millisecond }
+
 type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) {

@@ -96,7 +96,6 @@ func TestDeadPrimary(t *testing.T) {
 	for name, dead := range map[string]bool{"proven": true, "not proven": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			slow := func(cfg *Config) { cfg.second = 300 * time.Millisecond }
 			c := startCluster(t, 1, 2, plenty, slow)
 			all := c.fill()
 			theirs := c.keyAt(0, 1)
@@ -137,7 +136,7 @@ func TestPendingWriteOfADeadPrimary(t *testing.T) {
 	if err := c.nodes[0].stop(); err != nil {
 		t.Fatal(err)
 	}
-	c.nodes[1].gate.open()
+	c.nodes[1].gate.drop()
 	c.write(func(d *draft) { d.remove(c.nodes[0], true) })
 	c.tell(c.nodes[1], c.nodes[2])
 	for i := 1; i <= 2; i++ {

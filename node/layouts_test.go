@@ -158,7 +158,8 @@ func TestRestartedNode(t *testing.T) {
 // view's primary knows what all owners know, what is theirs is refused: never denied, never
 // stale. Then all of it is there.
 func TestOlderLayout(t *testing.T) {
-	c := startCluster(t, 3, 2, plenty, nil)
+	t.Parallel()
+	c := startCluster(t, 3, 2, plenty, slow)
 	mine, theirs := c.keyAt(1, 0), []string{c.keyAt(0, 2), c.keyAt(2, 1)}
 	large := c.valueAt(300<<10, 1, 0)
 	for _, k := range append(theirs, mine) {
@@ -169,11 +170,11 @@ func TestOlderLayout(t *testing.T) {
 	c.tell(c.nodes[1])
 	c.nodes[0].gate.holds(c)
 	var all sync.WaitGroup
-	for i := range c.nodes {
+	for i := range c.nodes { // each of these waits for a while before it is refused
+		all.Go(func() { c.refused(i, "GET", mine, kv.TakingOver) })
+		all.Go(func() { c.refused(i, "PUT", mine, kv.TakingOver) })
+		all.Go(func() { c.refused(i, "GET", "", kv.TakingOver) }) // a list that leaves some out
 		all.Go(func() {
-			c.refused(i, "GET", mine, kv.TakingOver)
-			c.refused(i, "PUT", mine, kv.TakingOver)
-			c.refused(i, "GET", "", kv.TakingOver) // a list that leaves some out
 			for _, k := range theirs {
 				if r := c.do(i, "GET", k, nil); r.status != 200 || !bytes.Equal(r.body, large) {
 					t.Errorf("GET of another key at node %d: %d", i, r.status)

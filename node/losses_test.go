@@ -19,7 +19,7 @@ func (c *cluster) giveUp(dead int) (begins *running) {
 	if err := n.stop(); err != nil {
 		c.t.Fatal(err)
 	}
-	begins = startNode(c.t, layout.Name{Base: "snow-r2", Range: n.cfg.Name.Range}, plenty, nil)
+	begins = startNode(c.t, layout.Name{Base: "snow-r2", Range: n.cfg.Name.Range}, plenty, slow)
 	begins.gate.hold(wire.OpTouch) // nobody can look for values yet
 	c.nodes[dead] = begins
 	c.write(func(d *draft) { d.admit(begins) })
@@ -42,7 +42,7 @@ func (c *cluster) giveUp(dead int) (begins *running) {
 // and counted (F28, §4.8).
 func TestGivenUpSlots(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, 3, 1, plenty, nil)
+	c := startCluster(t, 3, 1, plenty, slow)
 	keep, lost := contents{}, contents{}
 	for i := range 2 {
 		for j := range 5 {
@@ -117,7 +117,7 @@ func TestGivenUpSlots(t *testing.T) {
 // A value that one of the new owners happens to have is not lost: the key keeps it.
 func TestValueThatIsStillThere(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, 3, 1, plenty, nil)
+	c := startCluster(t, 3, 1, plenty, slow)
 	key, value := c.keyOf(0, "key-"), c.valueOnly(2, 100, 1)
 	c.do(0, "PUT", key, value)
 	begins := c.giveUp(2)

@@ -122,7 +122,7 @@ func TestRemovedNodeBeginsAnew(t *testing.T) {
 
 	c.write(func(d *draft) { d.removeID(first.Incarnation, false) })
 	c.tell(c.nodes[0])
-	c.pushTo(s.peerAddr, c.layout)
+	c.dismiss(s.peerAddr)
 	again := c.awaits(s, "another incarnation answers", func(now *peer.Status) bool { return now.Incarnation != first.Incarnation })
 	if again.Keys != 0 || again.Values != 0 || again.Epoch != 0 || again.Ready || again.Name != first.Name {
 		t.Errorf("it begins with %+v", again)
