@@ -120,9 +120,10 @@ func (q *inquest) replaced(ctx context.Context, m *layout.Member) (bool, error) 
 	}
 	ask, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	// Whoever does not answer proves nothing.
 	status, err := q.roster.Ask(ask, s.Pod)
 	if err != nil || status.Incarnation == m.Incarnation {
-		return false, nil //nolint:nilerr // it does not answer: that proves nothing
+		return false, nil
 	}
 	pod, err := q.pod(ctx, m)
 	return pod != nil && pod.Status.PodIP == s.IP, err

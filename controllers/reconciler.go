@@ -133,11 +133,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // later has a reconcile done again. That somebody else was quicker is no error: the
 // next look sees what they did.
 func later(ctx context.Context, err error) (ctrl.Result, error) {
-	if apierrors.IsConflict(err) || errors.Is(err, layouts.ErrChanged) || errors.Is(err, apply.ErrForeign) {
-		log.FromContext(ctx).V(1).Info("somebody was quicker", "error", err.Error())
-		return ctrl.Result{RequeueAfter: soon}, nil
+	wait := soon
+	switch {
+	case errors.Is(err, apply.ErrForeign):
+		wait = time.Second
+	case !apierrors.IsConflict(err) && !errors.Is(err, layouts.ErrChanged):
+		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, err
+	log.FromContext(ctx).V(1).Info("somebody was quicker", "error", err.Error())
+	return ctrl.Result{RequeueAfter: wait}, nil
 }
 
 func (r *Reconciler) now() time.Time {

@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 		_, err := kube.Run(t, "", "explain", "seppencluster")
 		return err
 	})
-	for _, path := range []string{"spec", "spec.secretRef", "spec.service", "spec.podTemplate", "spec.podTemplate.metadata", "spec.podTemplate.spec", "status", "status.nodes", "status.conditions"} {
+	for _, path := range []string{"spec", "spec.secretRef", "spec.service", "spec.podTemplate", "spec.podTemplate.metadata", "spec.podTemplate.spec", "status", "status.nodes", "status.lostSlots", "status.conditions"} {
 		out := kube.MustRun(t, "", "explain", "seppencluster."+path)
 		at := map[string]any{"properties": definition(t)}
 		for step := range strings.SplitSeq(path, ".") {

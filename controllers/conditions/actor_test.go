@@ -179,11 +179,9 @@ func (w *world) says(a *actor) *peer.Status {
 		return nil
 	}
 	s := &peer.Status{Incarnation: a.incarnation, Ready: true, MemoryLimit: 1 << 30}
-	switch {
-	case a.has == nil:
-		s.Reason = "no layout yet"
-	default:
-		s.Cluster, s.Epoch = a.has.Cluster, a.has.Epoch
+	s.Reason = "no layout yet"
+	if a.has != nil {
+		s.Cluster, s.Epoch, s.Reason = a.has.Cluster, a.has.Epoch, ""
 		w.describe(a, s)
 	}
 	s.Ready = s.Reason == ""

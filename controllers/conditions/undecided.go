@@ -2,11 +2,15 @@ package conditions
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
-	"github.com/eiri/seppen/controllers/placement"
 	"github.com/eiri/seppen/controllers/proof"
 )
+
+// undecidedAfter is for how long somebody must be silent for a person to be bothered with
+// it: a shorter silence most often ends by itself.
+const undecidedAfter = 5 * time.Second
 
 // undecided says which slots wait for members that have the last copies of them, do not
 // answer and are not proven to be dead (F6). Only a person can say that they will never
@@ -49,7 +53,7 @@ func (v *view) lastCopies(slot int) []*layout.Member {
 			continue
 		}
 		switch f := v.fates[m.Incarnation]; {
-		case f == unreachable && v.Silent[m.Incarnation] >= placement.SuspectAfter:
+		case f == unreachable && v.Silent[m.Incarnation] >= undecidedAfter:
 			last = append(last, m)
 		case !f.lost():
 			return nil

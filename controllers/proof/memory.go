@@ -55,7 +55,7 @@ func (m *Memory) See(cluster types.NamespacedName, pod *corev1.Pod, now time.Tim
 	}
 }
 
-// Hear: an incarnation answers from a pod.
+// Hear takes in that an incarnation answers from a pod.
 func (m *Memory) Hear(pod types.UID, incarnation layout.ID, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
