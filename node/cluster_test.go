@@ -49,7 +49,7 @@ func startNode(t testing.TB, name layout.Name, mem memory, change func(*Config))
 	t.Helper()
 	cfg := Config{
 		Name: name, Listen: "127.0.0.1:0", PeerListen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", Secret: []byte(testSecret),
-		second: 50 * time.Millisecond, MaxValue: 64 << 20, BodyTimeout: 5 * time.Second, DrainTimeout: 5 * time.Second,
+		second: 100 * time.Millisecond, MaxValue: 64 << 20, BodyTimeout: 5 * time.Second, DrainTimeout: 5 * time.Second,
 	}
 	if change != nil {
 		change(&cfg)
@@ -168,7 +168,7 @@ func (c *cluster) pushTo(address string, l *layout.Layout) {
 
 func (c *cluster) eventually(f func() bool, what string) {
 	c.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !f(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			c.t.Fatalf("not in time: %s", what)
 		}
@@ -183,20 +183,28 @@ type response struct {
 
 func (c *cluster) do(node int, method, key string, body []byte, headers ...string) response {
 	c.t.Helper()
+	return c.doAt(c.nodes[node].url, method, key, body, headers...)
+}
+
+func (c *cluster) doAt(url, method, key string, body []byte, headers ...string) response {
+	c.t.Helper()
 	// 503 means not executed, try again: on a machine that is busy a peer may be slow.
-	for range 20 {
-		r, err := c.try(node, method, key, body, headers...)
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		r, err := c.request(url, method, key, body, headers...)
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		if r.status != http.StatusServiceUnavailable {
 			return r
 		}
-		time.Sleep(100 * time.Millisecond)
+		if time.Now().After(end) {
+			c.t.Fatalf("%s %s: 503 again and again, at last: %s", method, key, r.body)
+		}
 	}
-	c.t.Fatalf("%s %s: 503 again and again", method, key)
-	return response{}
 }
+
+// patience is for how long tests wait for what must come.
+const patience = 30 * time.Second
 
 func (c *cluster) try(node int, method, key string, body []byte, headers ...string) (response, error) {
 	return c.request(c.nodes[node].url, method, key, body, headers...)

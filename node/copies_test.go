@@ -51,7 +51,7 @@ func TestCorruptCopyIsHealed(t *testing.T) {
 		if small {
 			mem.transit = 1 // everything large passes through
 		}
-		c := startCluster(t, 3, 2, mem, nil)
+		c := startCluster(t, 3, 2, mem, slow)
 		for _, primary := range [][]int{{0, 2}, {2, 1}} {
 			for _, size := range []int{100, 5000, 200 << 10, 3 << 20} {
 				t.Run(fmt.Sprintf("%d bytes, its key at node %d, small: %v", size, primary[0], small), func(t *testing.T) {
@@ -158,7 +158,7 @@ func (c *cluster) fetches(node int) (n int) {
 
 // All who want a value at once share one fetch of it.
 func TestOneFetchAtATime(t *testing.T) {
-	c, faults := faultyCluster(t, 3, 2, nil)
+	c, faults := faultyCluster(t, 3, 2, slow)
 	for i, size := range []int{5000, 300 << 10} {
 		key, value := c.keyAt(0, 2), c.valueAt(size, 2, 1)
 		c.do(0, "PUT", key, value)

@@ -243,10 +243,23 @@ func (h *history) end(keys []string) {
 	for _, key := range keys {
 		h.do(92, h.c.nodes[0], historyInput{key: key, method: "DELETE"})
 	}
+	defer h.c.tellLeft()
 	h.c.eventually((&model{c: h.c}).tidy, "operations are complete, values without keys and tombstones are gone")
 	h.t.Logf("%d requests, of %d the outcome is unknown; answers: %v", len(h.ops), h.unknown, h.statuses)
 	if got := porcupine.CheckOperationsTimeout(register, h.ops, 20*time.Second); got != porcupine.Ok {
 		h.t.Errorf("the history is not linearizable: %s", got)
+	}
+}
+
+// tellLeft says what each node is left with if the test failed.
+func (c *cluster) tellLeft() {
+	if !c.t.Failed() {
+		return
+	}
+	for _, n := range c.nodes {
+		s, f := n.store.Stats(), n.figures()
+		c.t.Logf("%s: %d keys, %d values, %d tombstones, active %v, leased %v, waiting to be freed %v",
+			n.cfg.Name, s.Keys, s.Values, s.Tombstones, f["slots_active"], f["slots_leased"], f["reclaim_waiting"])
 	}
 }
 

@@ -30,7 +30,7 @@ func serveNode(t *testing.T, name layout.Name) *served {
 	t.Cleanup(stop)
 	cfg := Config{
 		Name: name, Listen: ports[0], PeerListen: ports[1], AdminListen: ports[2], Secret: []byte(testSecret),
-		second: 50 * time.Millisecond, MaxValue: 64 << 20, BodyTimeout: 5 * time.Second, DrainTimeout: 5 * time.Second,
+		second: 100 * time.Millisecond, MaxValue: 64 << 20, BodyTimeout: 5 * time.Second, DrainTimeout: 5 * time.Second,
 	}
 	go func() { s.done <- Serve(ctx, cfg, plenty, slog.New(slog.DiscardHandler)) }()
 	return s
