@@ -62,6 +62,7 @@ type Node struct {
 	servingAt atomic.Int64 // since when this node serves, Unix nanoseconds; 0: it does not yet
 
 	rest, admin *http.Server
+	clients     *requests
 	peer        *peer.Server
 	service     *peers.Service
 	background  sync.WaitGroup
@@ -126,7 +127,8 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	if opt.MaxConns == 0 {
 		opt.MaxConns = mem.conns
 	}
-	n.rest = opt.Server(rest.New(n.router, opt))
+	n.clients = &requests{handler: rest.New(n.router, opt)}
+	n.rest = opt.Server(n.clients)
 	n.rest.BaseContext = func(net.Listener) context.Context { return n.life }
 	registry.MustRegister(newGauges(n))
 	n.admin = admin.Server(admin.New(admin.Options{
@@ -244,15 +246,21 @@ func (n *Node) Run(ctx context.Context) error {
 	return errors.Join(cause, n.stop(stopPeer, n.cfg.DrainTimeout))
 }
 
-// wipeTimeout is for how long a removed node lets its clients finish. It holds nothing that
-// they could wait for.
+// wipeTimeout is for how long a removed node lets its clients finish, and then those whom it
+// cut off. It holds nothing that they could wait for.
 const wipeTimeout = time.Second
 
 // wipe ends a node that was removed, and gives its memory back unless somebody still reads it.
 func (n *Node) wipe(stopPeer func()) error {
 	n.end()
-	if err := n.stop(stopPeer, wipeTimeout); err != nil {
+	err := n.stop(stopPeer, wipeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), wipeTimeout)
+	defer cancel()
+	if !n.clients.end(ctx) || !n.service.Drain(ctx) {
 		return errors.Join(ErrRemoved, err)
+	}
+	if err != nil {
+		n.log.Warn("clients were cut off", "error", err)
 	}
 	n.store.Close()
 	n.wiped = true
