@@ -62,7 +62,7 @@ func (s *Simulation) choose() {
 // flavour makes some seeds about one thing more than chance would.
 func (s *Simulation) flavour() {
 	p, n := &s.profile, &s.network
-	switch s.rng.IntN(5) {
+	switch s.rng.IntN(6) {
 	case 0:
 		// Values are written once and referred to once: they are often about to be freed.
 		p.clients, p.think, p.values = 1+s.rng.IntN(2), 700*time.Millisecond, 12
@@ -72,6 +72,12 @@ func (s *Simulation) flavour() {
 		p.clients, p.think, p.every = 4, 20*time.Millisecond, 400*time.Millisecond
 		p.pause, p.cut, p.restart, p.storage = 4, 4, 100*time.Millisecond, 5*time.Millisecond
 		n.usual, n.late, n.latest = pick(s.rng, []time.Duration{20 * time.Millisecond, 100 * time.Millisecond}), 0.1, 1500*time.Millisecond
+	case 2:
+		// Slots are lost and begun again soon, while somebody who was cut off lives on.
+		p.copies, p.gentle, p.every = 2, false, 400*time.Millisecond
+		p.crash, p.pause, p.cut, p.authors, p.slow = 2, 0, 4, 0, 0
+		p.restart, p.storage, p.neverProof, p.lateProof = 100*time.Millisecond, 5*time.Millisecond, 0, 0
+		p.shards = 2
 	}
 }
 
@@ -223,7 +229,7 @@ func (f *faults) stalls(p *process) time.Duration {
 		p.pause(s.some(6 * time.Second))
 		return time.Microsecond
 	case 1, 2, 3:
-		d = s.some(6 * time.Second)
+		d = s.some(pick(s.rng, []time.Duration{6 * time.Second, 14 * time.Second}))
 	}
 	f.until = max(f.until, s.now+d)
 	return d

@@ -30,8 +30,8 @@ var only = regexp.MustCompile(os.Getenv("MUTANTS"))
 // TestMutants breaks the code in known ways and demands that the simulation finds each of
 // them. If it does not, it lacks something. MUTANTS=regexp chooses some of them.
 func TestMutants(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes minutes; TestSeeds is the short one")
+	if testing.Short() || raced {
+		t.Skip("takes minutes, and is the same with the race detector; TestSeeds is the short one")
 	}
 	root, err := filepath.Abs("../../..")
 	if err != nil {

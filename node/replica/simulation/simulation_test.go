@@ -30,8 +30,8 @@ func TestSeeds(t *testing.T) {
 		return
 	}
 	count := *seeds
-	if testing.Short() {
-		count = min(count, 100)
+	if testing.Short() || raced {
+		count = min(count, 60)
 	}
 	var next atomic.Uint64
 	var mu sync.Mutex
