@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,7 @@ type cluster struct {
 
 	cleared   []string
 	unordered bool
+	mu        sync.Mutex // for the next one
 	readErr   error
 	ownerErr  map[layout.ID]error
 	removeErr error
@@ -75,6 +77,8 @@ func (c *cluster) Read(epoch uint64) (Reading, error) {
 	if epoch != 7 {
 		c.t.Errorf("read by layout %d", epoch)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return reading{}, c.readErr
 }
 
@@ -261,7 +265,9 @@ func TestRun(t *testing.T) {
 		if len(c.keys()) != 1 {
 			t.Error("it is gone")
 		}
+		c.mu.Lock()
 		c.readErr = nil
+		c.mu.Unlock()
 		time.Sleep(time.Second / looks)
 		synctest.Wait()
 		if len(c.keys()) != 0 || len(c.cleared) != 1 {
