@@ -126,11 +126,6 @@ func (c cluster) podsNow(t *testing.T) map[string]*corev1.Pod {
 	return pods
 }
 
-func (c cluster) pod(ctx context.Context, name string) (*corev1.Pod, error) {
-	p := &corev1.Pod{}
-	return p, get(ctx, c.namespace, name, p)
-}
-
 // hasPods tells what is wrong with a cluster that should have exactly these pods, all ready.
 func (c cluster) hasPods(ctx context.Context, names ...string) error {
 	pods, err := c.pods(ctx)
