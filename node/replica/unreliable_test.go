@@ -31,14 +31,14 @@ type chaos struct {
 // and it is what was acknowledged last. The simulation beside this package does more.
 func TestUnreliableNetwork(t *testing.T) {
 	acked := 0
-	for seed := range uint64(25) {
+	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w, _, _, _ := three(t)
 			c := &chaos{
 				world: w, rnd: rand.New(rand.NewPCG(seed, 1)), layouts: []*layout.Layout{founded(idP, idB, idC)},
 				clients: map[string]*Op{}, at: map[string]*node{}, want: map[string]byte{}, next: map[string]byte{},
 			}
-			for range 3000 {
+			for range 2000 {
 				c.step()
 			}
 			c.heal()
@@ -46,7 +46,8 @@ func TestUnreliableNetwork(t *testing.T) {
 			acked += c.acked
 		})
 	}
-	if acked < 1000 {
+	t.Logf("%d writes were acknowledged", acked)
+	if acked < 300 {
 		t.Errorf("only %d writes were acknowledged: nothing was tested", acked)
 	}
 }
