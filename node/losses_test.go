@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/eiri/seppen/api/layout"
-	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
 )
@@ -125,7 +124,7 @@ func TestValueThatIsStillThere(t *testing.T) {
 	if r := c.do(1, "PUT", c.keyOf(1, "other-"), value); r.status != 201 {
 		t.Fatalf("PUT: %d %s", r.status, r.body)
 	}
-	if !begins.store.Has(uid.UID(c.secret.Sum(value))) {
+	if !begins.store.Has(c.secret.Sum(value)) {
 		t.Fatal("it is not where it should be")
 	}
 	begins.gate.open()

@@ -172,7 +172,7 @@ func TestGivenUpSlotIsEmpty(t *testing.T) {
 	lost.Segments[0].Loss, lost.Dead = 3, []layout.ID{idP}
 	w, _, b, c := three(t)
 	for _, n := range []*node{b, c} {
-		is(t, n.accept(idP, 0, version(1, 1, byte(n.id[0]))), nil)
+		is(t, n.accept(idP, 0, version(1, 1, n.id[0])), nil)
 	}
 	w.adopt(lost, idB, idC)
 	w.run()
