@@ -86,6 +86,9 @@ func startNode(t testing.TB, name layout.Name, mem memory, change func(*Config))
 	return r
 }
 
+// quick is for tests that wait for values to be freed again and again.
+func quick(cfg *Config) { cfg.second = 50 * time.Millisecond }
+
 // slow is for tests that know for which reason a request is refused: leases do not run out
 // because the machine is busy.
 func slow(cfg *Config) { cfg.second = 300 * time.Millisecond }

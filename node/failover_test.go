@@ -101,17 +101,17 @@ func TestDeadPrimary(t *testing.T) {
 			theirs := c.keyAt(0, 1)
 			all[theirs] = []byte("x")
 			c.do(0, "PUT", theirs, all[theirs])
+			began := time.Now()
 			if err := c.nodes[0].stop(); err != nil {
 				t.Fatal(err)
 			}
-			ended := time.Now()
 			c.write(func(d *draft) { d.remove(c.nodes[0], dead) })
 			c.tell(c.nodes[1])
 			slot := c.secret.KeySlot(theirs)
 			c.eventually(func() bool { return c.nodes[1].replica.State(slot, clock.Now()).Active }, "it has taken over")
-			// A beat may have been granted so long before the end.
-			earliest := c.seconds(3.3 - 0.4)
-			if took := time.Since(ended); !dead && took < earliest-c.seconds(0.1) {
+			// The last beat was granted a beat's pause before the end, or a little more.
+			earliest := c.seconds(3.3 - 0.4 - 0.4)
+			if took := time.Since(began); !dead && took < earliest {
 				t.Errorf("it took over after %v, and its predecessor may have answered until %v", took, earliest)
 			}
 			c.keeps(all, 1)

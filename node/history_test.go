@@ -241,7 +241,10 @@ func (h *history) end(keys []string) {
 		h.t.Error(wrong)
 	}
 	for _, key := range keys {
-		h.do(92, h.c.nodes[0], historyInput{key: key, method: "DELETE"})
+		h.c.eventually(func() bool {
+			s := h.do(92, h.c.nodes[0], historyInput{key: key, method: "DELETE"})
+			return s == 204 || s == 404
+		}, "the key is deleted")
 	}
 	defer h.c.tellLeft()
 	h.c.eventually((&model{c: h.c}).tidy, "operations are complete, values without keys and tombstones are gone")
@@ -300,6 +303,7 @@ func TestHistory(t *testing.T) {
 
 // Connections that break at any moment make requests fail, but not wrongly.
 func TestHistoryWithResets(t *testing.T) {
+	t.Parallel()
 	c, faults := faultyCluster(t, 3, 2, nil)
 	h := newHistory(t, c)
 	h.run(historyKeys, func() {

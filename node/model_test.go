@@ -30,7 +30,7 @@ func TestModel(t *testing.T) {
 	for _, shape := range [][2]int{{1, 1}, {3, 2}, {1, 3}, {4, 3}} {
 		t.Run(fmt.Sprintf("%dx%d", shape[0], shape[1]), func(t *testing.T) {
 			t.Parallel()
-			c := startCluster(t, shape[0], shape[1], plenty, nil)
+			c := startCluster(t, shape[0], shape[1], plenty, quick)
 			empty := c.cellBytes()
 			rapid.Check(t, func(t *rapid.T) {
 				m := &model{c: c, keys: map[string]modelEntry{}}

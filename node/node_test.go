@@ -11,6 +11,7 @@ import (
 
 // Any node answers for any key, whoever owns it, whatever its size.
 func TestAnyNodeAnyKey(t *testing.T) {
+	t.Parallel()
 	for _, shape := range [][2]int{{1, 1}, {3, 1}, {3, 2}, {1, 3}, {5, 3}} {
 		t.Run(fmt.Sprintf("%dx%d", shape[0], shape[1]), func(t *testing.T) {
 			c := startCluster(t, shape[0], shape[1], plenty, nil)

@@ -139,7 +139,7 @@ func (w *writer) read(key string, valid map[string]bool) {
 // Values that come and go under many keys at once, and are freed all the time, are
 // never missing where a key has them: what the original gets wrong.
 func TestSharedValues(t *testing.T) {
-	c := startCluster(t, 3, 2, plenty, nil)
+	c := startCluster(t, 3, 2, plenty, quick)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	var all sync.WaitGroup
@@ -190,6 +190,7 @@ func TestSharedValues(t *testing.T) {
 // one it replaces stay, however long it takes and whether or not anybody waits for it
 // (F1, F27).
 func TestPendingWriteKeepsItsValues(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, 2, plenty, nil)
 	key := c.keyAt(0, 2)
 	before, after := c.valueAt(300, 1, 0), c.valueAt(5000, 1, 0)
