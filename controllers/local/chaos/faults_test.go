@@ -3,6 +3,7 @@ package chaos
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -205,8 +206,10 @@ func TestFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := start(t, shards, copies, true)
+			kept := c.keep(rnd)
 			for j := 0; j < len(some) && !t.Failed(); j++ {
-				c.suffer(together*i+j, some[j], rnd)
+				maps.Copy(kept.etags, c.suffer(together*i+j, some[j], rnd))
+				kept.check(rnd)
 			}
 			c.settled(nil)
 		})
@@ -231,8 +234,8 @@ func drawn(rnd *rand.Rand) [][]fault {
 	return slices.Collect(slices.Chunk(all, together))
 }
 
-// suffer has one fault happen.
-func (c *cluster) suffer(number int, f fault, rnd *rand.Rand) {
+// suffer has one fault happen, and returns what is there in the end.
+func (c *cluster) suffer(number int, f fault, rnd *rand.Rand) (etags map[string]string) {
 	c.t.Logf("round %d: %s", number, f.name)
 	r := &round{newHistory(c.t, c, fmt.Sprintf("%d/", number)), rnd}
 	began := time.Now()
@@ -242,6 +245,7 @@ func (c *cluster) suffer(number int, f fault, rnd *rand.Rand) {
 		c.calm()
 		r.wait(200*time.Millisecond, 200*time.Millisecond)
 	})
-	r.end()
+	etags = r.end()
 	c.t.Logf("round %d took %.1f s", number, time.Since(began).Seconds())
+	return etags
 }

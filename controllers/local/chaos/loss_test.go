@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
-	"github.com/eiri/seppen/internal/register"
 )
 
 // loss is what is lost when all owners of some slots die at once.
@@ -38,8 +37,8 @@ func TestLoss(t *testing.T) {
 	}
 	for _, key := range c.keys("kept/", 40) {
 		value, body := l.values.add(rnd)
-		in := register.Input{Key: key, Method: "PUT", Value: value}
-		if a, _ := l.ask(0, in, body); a.Status != http.StatusCreated {
+		in := input{key: key, method: "PUT", value: value}
+		if a, _ := l.ask(prober, 0, in, body); a.status != http.StatusCreated {
 			t.Fatalf("%v: %+v", in, a)
 		}
 		l.kept[key] = value
@@ -68,7 +67,7 @@ func (l *loss) enter(since int64) {
 		if l.key(key) {
 			lost = func(int) bool { return true }
 		}
-		l.note(register.Input{Key: key, Lost: lost}, since)
+		l.note(input{key: key, lost: lost}, since)
 	}
 }
 
@@ -79,7 +78,7 @@ func (l *loss) watch() {
 		gone := true
 		for key, value := range l.kept {
 			if a := l.look(0, key, value); l.key(key) || l.value(value) {
-				gone = gone && a.Status == http.StatusNotFound
+				gone = gone && a.status == http.StatusNotFound
 			}
 		}
 		return gone
@@ -89,7 +88,7 @@ func (l *loss) watch() {
 
 // look reads a key that was kept. It must not be gone unless it was lost.
 func (l *loss) look(node int, key string, value int) answer {
-	a, text := l.ask(node, register.Input{Key: key, Method: "GET"}, nil)
+	a, text := l.ask(prober, node, input{key: key, method: "GET"}, nil)
 	if strings.HasSuffix(text, "value lost") {
 		l.said++
 		if !l.value(value) {
@@ -97,9 +96,9 @@ func (l *loss) look(node int, key string, value int) answer {
 		}
 	}
 	switch {
-	case a.definite && a.Status == http.StatusOK && a.Value != value:
-		l.t.Errorf("%s: another value, %d, not %d", key, a.Value, value)
-	case a.definite && a.Status == http.StatusNotFound && !l.key(key) && !l.value(value):
+	case a.definite && a.status == http.StatusOK && a.value != value:
+		l.t.Errorf("%s: another value, %d, not %d", key, a.value, value)
+	case a.definite && a.status == http.StatusNotFound && !l.key(key) && !l.value(value):
 		l.t.Errorf("%s: gone, though its slot is %d and its value's %d", key, secret.KeySlot(key), l.values.uid(value).Slot())
 	}
 	return a
@@ -119,7 +118,7 @@ func (l *loss) found() {
 		default:
 			want = append(want, key)
 			for node := range l.c.names {
-				if a := l.look(node, key, value); a.Status != http.StatusOK {
+				if a := l.look(node, key, value); a.status != http.StatusOK {
 					l.t.Errorf("%s at node %d: %+v", key, node, a)
 				}
 			}

@@ -3,9 +3,13 @@ package chaos
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"testing"
+	"time"
 )
 
 // network is a proxy in front of each peer port. It knows from the handshake who dialled
@@ -195,4 +199,73 @@ func (n *network) close() {
 	}
 	n.reset()
 	n.done.Wait()
+}
+
+// TestNetwork: bytes of two that are apart stop, and arrive once they are joined again;
+// others are not concerned.
+func TestNetwork(t *testing.T) {
+	target, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var servers sync.WaitGroup
+	defer servers.Wait()
+	defer target.Close()
+	servers.Go(func() {
+		for {
+			conn, err := target.Accept()
+			if err != nil {
+				return
+			}
+			servers.Go(func() {
+				defer conn.Close()
+				io.Copy(conn, conn) //nolint:errcheck // an echo, until the other side ends
+			})
+		}
+	})
+	n := newNetwork()
+	defer n.close()
+	door := at(freePort(t, 1))
+	if err := n.open("b", door, target.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	n.part("a", "b")
+	hello := make([]byte, openingSize+helloSize+2)
+	hello[len(hello)-1] = 1 // the length of a name
+	conns := make(map[string]net.Conn)
+	for _, from := range []string{"a", "c"} {
+		conn, err := net.Dial("tcp", door)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write(append(hello[:len(hello):len(hello)], from...)); err != nil {
+			t.Fatal(err)
+		}
+		conns[from] = conn
+	}
+	read := func(from string, size int, wait time.Duration) (int, error) {
+		t.Helper()
+		if err := conns[from].SetReadDeadline(time.Now().Add(wait)); err != nil {
+			t.Fatal(err)
+		}
+		return io.ReadFull(conns[from], make([]byte, size))
+	}
+	all := len(hello) + 1
+	if _, err := read("c", all, patience); err != nil {
+		t.Errorf("one that is not apart: %v", err)
+	}
+	// Before it is known who dials something may pass.
+	some, err := read("a", all, 100*time.Millisecond)
+	if !errors.Is(err, os.ErrDeadlineExceeded) || some > openingSize {
+		t.Errorf("one that is apart: %d bytes, %v", some, err)
+	}
+	n.heal()
+	if _, err := read("a", all-some, patience); err != nil {
+		t.Errorf("one that was apart: %v", err)
+	}
+	n.reset()
+	if _, err := read("c", 1, patience); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("after a reset: %v", err)
+	}
 }
