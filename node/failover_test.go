@@ -153,7 +153,7 @@ func TestPendingWriteOfADeadPrimary(t *testing.T) {
 // hears of that.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, 1, 2, plenty, nil)
+	c := startCluster(t, 1, 2, plenty, slow)
 	all := c.fill()
 	key := c.keyAt(0, 1)
 	c.nodes[1].gate.hold(wire.OpReplicate)

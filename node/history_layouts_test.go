@@ -22,7 +22,7 @@ func TestHistoryWithHandOvers(t *testing.T) {
 	h := newHistory(t, c)
 	h.run(historyKeys, func() {
 		rnd := rand.New(rand.NewPCG(7, 7))
-		for end := time.Now().Add(4 * time.Second); time.Now().Before(end); {
+		for c.layout.Epoch < 16 {
 			time.Sleep(time.Duration(rnd.IntN(300)) * time.Millisecond)
 			f := faults[rnd.IntN(len(faults))]
 			switch rnd.IntN(4) {
@@ -39,9 +39,6 @@ func TestHistoryWithHandOvers(t *testing.T) {
 		}
 	})
 	c.tell(c.nodes...)
-	if c.layout.Epoch < 5 {
-		t.Errorf("epoch %d: nothing was tested", c.layout.Epoch)
-	}
 	h.end(historyKeys)
 }
 
