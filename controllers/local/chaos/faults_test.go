@@ -70,6 +70,18 @@ var faults = []fault{
 		r.wait(0, 2*time.Second)
 		thaw()
 	}},
+	{"all sleep, the author too", func(r *round) {
+		thaws := []func(){r.c.freezeAuthor()}
+		for i := range r.c.names {
+			thaws = append(thaws, r.c.freeze(i))
+		}
+		r.wait(500*time.Millisecond, 5*time.Second)
+		r.rnd.Shuffle(len(thaws), func(a, b int) { thaws[a], thaws[b] = thaws[b], thaws[a] })
+		for _, thaw := range thaws {
+			thaw()
+			r.wait(0, 200*time.Millisecond)
+		}
+	}},
 	{"sleep while another is killed", func(r *round) {
 		sleeper := r.node()
 		thaw := r.c.freeze(sleeper)
@@ -92,6 +104,19 @@ var faults = []fault{
 		r.written(a, "cut off from another", afterCut)
 		r.written(b, "cut off from another", afterCut)
 		r.wait(0, 2*time.Second)
+		r.c.network.heal()
+	}},
+	{"two cannot reach each other while a third is killed", func(r *round) {
+		a := r.node()
+		b := r.backup(a)
+		r.c.network.part(r.c.names[a], r.c.names[b])
+		victim := r.other(a)
+		for victim == b {
+			victim = r.other(a)
+		}
+		r.wait(0, 2*time.Second)
+		r.c.kill(victim)
+		r.wait(time.Second, 4*time.Second)
 		r.c.network.heal()
 	}},
 	{"one cannot dial another", func(r *round) {
@@ -190,7 +215,7 @@ var shapes = []string{"3x2", "1x3", "4x2"}
 
 // together is how many faults a cluster has: a node that dies often is started again ever
 // later.
-const together = 5
+const together = 6
 
 // Whatever happens to one node at a time, no acknowledged write is lost, no read is stale,
 // and the cluster recovers by itself.

@@ -86,7 +86,7 @@ func (r *registry) register(conn net.Conn) error {
 	p := &process{born: time.Now()}
 	var port string
 	if _, err := fmt.Fscanln(conn, &p.name, &port, &p.pid); err != nil {
-		return nil // it was killed before it could tell
+		return nil //nolint:nilerr // it was killed before it could tell
 	}
 	port, err := r.way(p.name, port)
 	if err != nil {

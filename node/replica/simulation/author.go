@@ -33,13 +33,12 @@ type seen struct {
 	since  time.Duration // when it began to answer without a gap; 0: it does not
 }
 
-func (s *Simulation) startAuthor() *author {
+func (s *Simulation) startAuthor() {
 	a := &author{sim: s, seen: make(map[layout.ID]*seen)}
 	s.trace(nil, "an author begins")
 	s.authors = append(s.authors, a)
 	a.poll()
 	a.task = s.spawn(nil, "author", a.work)
-	return a
 }
 
 func (a *author) die() {

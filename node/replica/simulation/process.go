@@ -38,7 +38,6 @@ type process struct {
 	table    *layout.Table
 	told     map[layout.ID]*[layout.Slots]kv.Version
 	heard    map[layout.ID]time.Duration // by its clock
-	copies   [layout.Slots]bool          // slots that are being copied
 	writes   uint64
 	requests []*request // of clients, under way here
 
@@ -59,7 +58,7 @@ type waiting struct {
 	wake func()
 }
 
-func (s *Simulation) start(h *host) *process {
+func (s *Simulation) start(h *host) {
 	h.lives++
 	p := &process{
 		sim: s, host: h, id: idOf(h.number, h.lives), born: s.now,
@@ -82,7 +81,6 @@ func (s *Simulation) start(h *host) *process {
 	p.startFreeing()
 	p.startCopying()
 	p.startLosing()
-	return p
 }
 
 // clockRate is how fast a clock runs: two of them differ by 10 % at most.

@@ -79,7 +79,7 @@ func (p *process) startCopying() {
 			}
 			p.copyEmpty()
 			for _, s := range slots {
-				p.copySlot(t, s)
+				p.copySlot(s)
 			}
 		}
 	})
@@ -95,7 +95,7 @@ func (p *process) phase() layout.Phase {
 	return 0
 }
 
-func (p *process) copySlot(t *task, s *transfer.Slot) {
+func (p *process) copySlot(s *transfer.Slot) {
 	for range 20 {
 		done, err := s.Step(context.Background())
 		if err != nil {

@@ -12,7 +12,6 @@ import (
 type truth struct {
 	sim     *Simulation
 	changed bool // memory or layouts did since the last check
-	active  uint64
 	keys    map[string]*known
 }
 
