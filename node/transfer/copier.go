@@ -27,8 +27,9 @@ type Options struct {
 
 // Copier copies to a node all that it lacks, while the layout has it joining or attached.
 type Copier struct {
-	opt Options
-	due chan *job // has room for all of them; none is in it twice
+	opt  Options
+	pace *pace
+	due  chan *job // has room for all of them; none is in it twice
 
 	mu    sync.Mutex
 	epoch uint64       // of the layout that is adopted or about to be
@@ -64,12 +65,17 @@ const (
 
 // New returns a Copier. Run makes it work.
 func New(opt Options) *Copier {
-	c := &Copier{opt: opt, due: make(chan *job, layout.Slots)}
+	c := &Copier{opt: opt, pace: newPace(), due: make(chan *job, layout.Slots)}
+	c.opt.pace = c.pace
 	for i := range c.jobs {
 		c.jobs[i].slot = NewSlot(&c.opt.Parts, uint8(i))
 	}
 	return c
 }
+
+// SetLimit has at most so many bytes come in a second for copying, entries and values
+// together; 0: any number. It may be called at any time.
+func (c *Copier) SetLimit(bytesPerSecond int64) { c.pace.SetLimit(bytesPerSecond) }
 
 // Adopt follows a layout that the node's machine follows from now on. It does not block.
 func (c *Copier) Adopt(t *layout.Table) {

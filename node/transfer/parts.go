@@ -22,6 +22,8 @@ type Parts struct {
 	Source  Source
 	Machine Machine
 	Values  Values
+
+	pace *pace // nil: without a limit
 }
 
 // Source is the other members, see node/peers. Any error means that another one may

@@ -176,6 +176,11 @@ func (s *Slot) fetchFrom(ctx context.Context, m *layout.Member) error {
 	var left []wire.ValueInfo
 	var bad []uid.UID
 	next := 0
+	if err := s.parts.pace.Wait(ctx, 0); err != nil {
+		return err
+	}
+	before := s.progress.Bytes
+	defer func() { s.parts.pace.Came(0, s.progress.Bytes-before) }()
 	err := s.parts.Source.Fetch(ctx, m, uids, func(_ uid.UID, size int64, r io.Reader) error {
 		v := batch[next]
 		kept, err := s.take(v, size, r)
