@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
@@ -25,7 +26,7 @@ func (s *Service) entries(r *peer.Request) (answer, error) {
 	}
 	var page wire.EntryPage
 	if err == nil {
-		page, err = s.Owner.Replica.Page(q.Slot, q.After, r.Epoch, s.Owner.Clock)
+		page, err = s.Owner.Replica.Page(q.Slot, q.After, math.MaxInt64, r.Epoch, s.Owner.Clock)
 	}
 	if err == nil {
 		err = s.check(r.Epoch, ofSlot(q.Slot))

@@ -41,7 +41,7 @@ func entry(key string, view, n uint64, value byte) kv.Entry {
 // page asks P for what it has behind a key.
 func (n *node) page(after string) *wire.EntryPage {
 	n.w.t.Helper()
-	p, err := n.Page(slotK, after, n.epoch, n.w.clock)
+	p, err := n.Page(slotK, after, pageBytes, n.epoch, n.w.clock)
 	if err != nil {
 		n.w.t.Fatal(err)
 	}

@@ -45,11 +45,16 @@ func TestPage(t *testing.T) {
 	if keys != 200 || pages != 3 {
 		t.Errorf("%d keys on %d pages", keys, pages)
 	}
+	for most, want := range map[int64]int{0: 1, 6000: 1, 7000: 2} {
+		if page, err := p.Page(slotK, "", most, 3, w.clock); err != nil || len(page.Entries) != want || !page.More {
+			t.Errorf("at most %d bytes: %d entries, more: %v, %v", most, len(page.Entries), page.More, err)
+		}
+	}
 	w.run()
 	if page := p.page("u"); page.Watermark.N != 1 || len(page.Entries) != 1 || page.Entries[0].Key != "under way" {
 		t.Errorf("%+v", page)
 	}
-	_, err := p.Page(slotK, "", 2, w.clock)
+	_, err := p.Page(slotK, "", pageBytes, 2, w.clock)
 	because(t, err, kv.Moved)
 }
 

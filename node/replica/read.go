@@ -102,8 +102,8 @@ const (
 
 // Page returns committed entries of a slot for a member that joins. kv.ErrUnavailable
 // unless this node is the slot's active primary, in the view of the epoch at most, before
-// and after.
-func (m *Machine) Page(n uint8, after string, epoch uint64, clock func() time.Duration) (wire.EntryPage, error) {
+// and after. The page has about most bytes at most, and one entry at least if there is one.
+func (m *Machine) Page(n uint8, after string, most int64, epoch uint64, clock func() time.Duration) (wire.EntryPage, error) {
 	var p wire.EntryPage
 	s := &m.slots[n]
 	s.mu.Lock()
@@ -115,17 +115,18 @@ func (m *Machine) Page(n uint8, after string, epoch uint64, clock func() time.Du
 	// Before the entries: what is ordered later may be here or not.
 	p.Watermark = kv.Version{View: s.view, N: s.order.watermark()}
 	s.mu.Unlock()
-	bytes := 0
+	bytes, most := int64(0), min(most, pageBytes)
 	m.opt.Entries.Entries(n, after, func(e *kv.Entry) bool {
 		if e.Deleted {
 			return true
 		}
-		if len(p.Entries) == pageEntries || bytes > pageBytes {
+		size := int64(wire.EntrySize(e))
+		if n := len(p.Entries); n == pageEntries || n > 0 && bytes+size > most {
 			p.More = true
 			return false
 		}
 		p.Entries = append(p.Entries, Clone(e))
-		bytes += wire.EntrySize(e)
+		bytes += size
 		return true
 	})
 	return p, s.holds(st, clock())

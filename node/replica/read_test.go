@@ -35,7 +35,7 @@ var reads = map[string]func(n *node, clock func() time.Duration) error{
 		return err
 	},
 	"page": func(n *node, clock func() time.Duration) error {
-		_, err := n.Page(slotK, "", n.epoch, clock)
+		_, err := n.Page(slotK, "", pageBytes, n.epoch, clock)
 		return err
 	},
 }
@@ -143,7 +143,7 @@ func TestReadsAreRefused(t *testing.T) {
 			w.adopt(c.layout, idP, idB, idC)
 			n := w.nodes[c.at]
 			n.refuses(c.entry)
-			_, err := n.Page(slotK, "", n.epoch, w.clock)
+			_, err := n.Page(slotK, "", pageBytes, n.epoch, w.clock)
 			because(t, err, c.entry)
 			_, err = n.Read(n.epoch)
 			because(t, err, c.list)
@@ -183,9 +183,9 @@ func TestReadsOfAnOlderEpoch(t *testing.T) {
 			because(t, err, want)
 		}
 	}
-	_, err := b.Page(200, "", 3, w.clock)
+	_, err := b.Page(200, "", pageBytes, 3, w.clock)
 	because(t, err, kv.Moved)
-	_, err = b.Page(200, "", 4, w.clock)
+	_, err = b.Page(200, "", pageBytes, 4, w.clock)
 	is(t, err, nil)
 	r, err := p.Read(5)
 	if err != nil || !r.Has(127) || r.Has(128) || !r.Slots()[0] || r.Slots()[255] {

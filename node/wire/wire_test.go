@@ -101,7 +101,7 @@ func TestMessages(t *testing.T) {
 		if !bytes.Equal(b, m.example) {
 			t.Errorf("%s: %x became %x", m.name, m.example, b)
 		}
-		if slices.Contains([]string{"lookup", "place", "found", "gather", "entries"}, m.name) {
+		if slices.Contains([]string{"lookup", "place", "found", "gather", "entries", "some entries"}, m.name) {
 			continue // these end with whatever bytes are left
 		}
 		for n := range len(m.example) {

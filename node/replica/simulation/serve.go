@@ -3,6 +3,7 @@ package simulation
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
@@ -191,7 +192,7 @@ func (p *process) slowly(t *task, m *message) (any, error) {
 	case refs:
 		return p.refers(t, b.Refs.Refs, b.epoch)
 	case wire.Entries:
-		page, err := p.machine.Page(b.Slot, b.After, m.epoch, p.looked)
+		page, err := p.machine.Page(b.Slot, b.After, math.MaxInt64, m.epoch, p.looked)
 		if err == nil {
 			p.sim.mayAnswer(p, b.Slot)
 		}
