@@ -23,13 +23,19 @@ type Status struct {
 	Phase       string    `json:"phase"`            // empty: not a member
 	Ready       bool      `json:"ready"`
 	Reason      string    `json:"reason,omitempty"` // why not ready
-	Keys        int64     `json:"keys"`
-	Values      int64     `json:"values"`
-	KeyBytes    int64     `json:"keyBytes"`
-	ValueBytes  int64     `json:"valueBytes"`
-	MemoryUsed  int64     `json:"memoryUsed"`
-	MemoryLimit int64     `json:"memoryLimit"`
-	DedupRatio  float64   `json:"dedupRatio"` // bytes that keys refer to per byte stored
+	// Ending: the process was told to stop and waits to be let go (docs/changes.md).
+	Ending bool `json:"ending,omitempty"`
+	// Retired: it was leaving when it was taken out of the layout. It passes requests on, and
+	// holds what is of the past: it must never be a member again under this incarnation.
+	Retired bool `json:"retired,omitempty"`
+
+	Keys        int64   `json:"keys"`
+	Values      int64   `json:"values"`
+	KeyBytes    int64   `json:"keyBytes"`
+	ValueBytes  int64   `json:"valueBytes"`
+	MemoryUsed  int64   `json:"memoryUsed"`
+	MemoryLimit int64   `json:"memoryLimit"`
+	DedupRatio  float64 `json:"dedupRatio"` // bytes that keys refer to per byte stored
 
 	Lease         string `json:"lease,omitempty"` // "held": reads of all slots that it is the primary of; "lost": not of all; empty: of none
 	SlotsOwned    int    `json:"slotsOwned"`

@@ -8,10 +8,11 @@ type Op uint8
 // The requests that every node answers, whoever asks. Those from OpNode on are
 // the nodes' own.
 const (
-	OpPing   Op = iota + 1 // answers at once: the clock in the reply is what one wants
-	OpLayout               // payload: a layout to adopt; reply: the layout the node has now
-	OpStatus               // reply: Status as JSON
-	OpNode   Op = 16
+	OpPing     Op = iota + 1 // answers at once: the clock in the reply is what one wants
+	OpLayout                 // payload: a layout to adopt; reply: the layout the node has now
+	OpStatus                 // reply: Status as JSON
+	OpSettings               // payload: Settings as JSON, from the author; no reply but the code
+	OpNode     Op = 16
 )
 
 // Code is how a request went.

@@ -82,11 +82,16 @@ func (l *link) use(conn *peer.Conn) {
 }
 
 // follow asks the node how it is, again and again, has a word from it in between, and
-// gives it layouts. It returns when the connection is of no more use.
+// gives it settings and layouts. It returns when the connection is of no more use.
 func (l *link) follow(ctx context.Context, conn *peer.Conn) error {
 	due := time.Now()
+	var told *peer.Settings
 	for {
+		// Before any layout: copying begins with one.
 		var err error
+		if told, err = l.configure(ctx, conn, told); err != nil {
+			return err
+		}
 		if now := time.Now(); now.Before(due) {
 			err = ping(ctx, conn)
 		} else if err = l.refresh(ctx, conn); err == nil {

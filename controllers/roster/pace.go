@@ -68,7 +68,8 @@ func primaries(l *layout.Layout) map[layout.ID][]uint8 {
 func isNews(before, now *peer.Status) bool {
 	if before == nil || before.Incarnation != now.Incarnation || before.Cluster != now.Cluster ||
 		before.Epoch != now.Epoch || before.Layout != now.Layout || before.Phase != now.Phase ||
-		before.Ready != now.Ready || before.Reason != now.Reason || before.Purged != now.Purged {
+		before.Ready != now.Ready || before.Reason != now.Reason || before.Purged != now.Purged ||
+		before.Ending != now.Ending || before.Retired != now.Retired {
 		return true
 	}
 	same := func(a, b peer.SegmentStatus) bool {

@@ -69,6 +69,8 @@ func TestNews(t *testing.T) {
 		"phase":       {func(s *peer.Status) { s.Phase = "leaving" }, true},
 		"ready":       {func(s *peer.Status) { s.Ready = false }, true},
 		"reason":      {func(s *peer.Status) { s.Reason = "stopping" }, true},
+		"ending":      {func(s *peer.Status) { s.Ending = true }, true},
+		"retired":     {func(s *peer.Status) { s.Retired = true }, true},
 		"purged":      {func(s *peer.Status) { s.Purged++ }, true},
 		"view":        {func(s *peer.Status) { s.Segments[0].View++ }, true},
 		"active":      {func(s *peer.Status) { s.Segments[0].Active = true }, true},

@@ -1,6 +1,6 @@
 // Package roster keeps the operator's connections to the nodes of a cluster. It knows
-// what each node said last, hands the newest layout to those that do not have it, and
-// wakes whoever waits when something changes. All of it can be found out again, so it
+// what each node said last, hands the newest layout to those that do not have it, tells
+// all of them their settings, and wakes whoever waits when something changes. All of it can be found out again, so it
 // is lost with the operator without harm.
 package roster
 
@@ -45,6 +45,7 @@ type Roster struct {
 	links      map[string]*link      // by the pod's UID
 	durable    *layout.Layout        // the newest that nodes may hear of; nil: none
 	primaries  map[layout.ID][]uint8 // of durable
+	settings   *peer.Settings        // the newest; nil: none
 	silence    *silence
 	hurryUntil time.Time
 	stopped    bool

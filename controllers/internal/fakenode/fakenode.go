@@ -27,7 +27,10 @@ type Node struct {
 	layout  *layout.Layout
 	table   *layout.Table      // of layout
 	hash    string             // of layout
-	member  bool               // of layout, or of one before
+	phase   layout.Phase       // in layout; 0: no member of it
+	retired bool               // it was leaving when it was taken out
+	ending  bool               // it was told to stop
+	told    []peer.Settings    // all that it was told, in order
 	asked   map[askedFor]int   // how often it was asked since
 	change  func(*peer.Status) // see Say
 	given   []*layout.Layout   // all that it was given, in order
@@ -93,6 +96,16 @@ func (n *Node) Thaw() {
 	}
 }
 
+// End tells the process to stop: it says that it is ending, and goes on until Stop.
+func (n *Node) End() { n.set(func() { n.ending = true }) }
+
+// Settings are all that the node was told, in order.
+func (n *Node) Settings() []peer.Settings {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]peer.Settings(nil), n.told...)
+}
+
 // Incarnation is the one that the process is now.
 func (n *Node) Incarnation() layout.ID {
 	n.mu.Lock()
@@ -154,13 +167,26 @@ func (n *Node) answer(r *peer.Request) {
 		r.Reply(peer.CodeOK, b, nil)
 	case peer.OpLayout:
 		r.Reply(n.adopt(r.Payload))
+	case peer.OpSettings:
+		r.Reply(n.configure(r))
 	default:
 		r.Reply(peer.CodeBad, nil, nil)
 	}
 }
 
+// configure notes settings, which it does not follow.
+func (n *Node) configure(r *peer.Request) (code peer.Code, payload, _ []byte) {
+	s, err := peer.ParseSettings(r)
+	if err != nil {
+		return peer.CodeRefused, []byte(err.Error()), nil
+	}
+	n.set(func() { n.told = append(n.told, s) })
+	return peer.CodeOK, nil, nil
+}
+
 // adopt takes newer layouts. One that finds itself no member any more goes on as another
-// incarnation, as a node does whose memory does not count any more.
+// incarnation, as a node does whose memory does not count any more; if it was leaving, it goes
+// on as it is and is retired.
 func (n *Node) adopt(b []byte) (code peer.Code, payload, _ []byte) {
 	l, err := layout.Decode(b)
 	if err != nil {
@@ -175,13 +201,18 @@ func (n *Node) adopt(b []byte) (code peer.Code, payload, _ []byte) {
 	if n.layout == nil || n.layout.Epoch < l.Epoch {
 		hash := l.Hash()
 		n.layout, n.table, n.hash = l, layout.NewTable(l), hex.EncodeToString(hash[:])
-		member := n.table.Member(n.id) != nil
-		if n.member && !member {
+		before, me := n.phase, n.table.Member(n.id)
+		n.phase = 0
+		switch {
+		case me != nil:
+			n.phase = me.Phase
+		case before == layout.Leaving:
+			n.retired = true
+		case before != 0:
 			n.id = layout.NewID()
 			everybody.enter(n.id, n)
 			n.asked = nil
 		}
-		n.member = member
 	}
 	return peer.CodeOK, n.layout.Encode(), nil
 }

@@ -102,6 +102,13 @@ func (n *Node) status() *peer.Status {
 			n.describe(s, &v)
 		}
 	}
+	s.Ending, s.Retired = n.ending, n.retired
+	switch {
+	case n.ending:
+		s.Ready, s.Reason = false, "ending"
+	case n.retired:
+		s.Reason = "retired"
+	}
 	if n.change != nil {
 		n.change(s)
 	}
