@@ -40,7 +40,7 @@ func (s *situation) newcomers() (in []*Observation, odd []string) {
 			odd = append(odd, fmt.Sprintf("%s claims to be another node too", name))
 		case s.predecessor(name):
 			odd = append(odd, claims(name, 2))
-		case s.fresh(o):
+		case s.fresh(o) && !o.Unfit:
 			taken[o.Incarnation] = true
 			in = append(in, o)
 		}

@@ -5,8 +5,10 @@
 //
 //	no layout, every name alive and empty     →  epoch 1, all serving        (bootstrap)
 //	attached, and complete in all its slots   →  serving                     (promote)
-//	dead; or silent, or cut off, and covered  →  no owner, no member         (remove)
+//	dead; or silent, cut off or about to be
+//	killed, and covered                       →  no owner, no member         (remove)
 //	all owners of slots dead, one ready       →  the slots begin empty there (give up)
+//	its node goes, and others have its slots  →  leaving, then no member     (retire)
 //	a process that is no member               →  joining                     (admit)
 //	joining, and has copied all its slots     →  attached                    (attach)
 //	nobody needs a mark of the past any more  →  without the mark            (forget)
@@ -15,7 +17,8 @@
 // What holds after every step: the layout is valid (I7) and its epoch is one higher
 // (I6). The last serving owner of a slot goes only if it is proven dead (I1). Only a
 // member that said it is complete becomes serving, or one whose slots were given up
-// (I3). Only the dead and the suspected take a complete copy with them (I4). A
+// (I3). Only the dead and the suspected take a complete copy with them; who leaves has
+// handed over to as many as there are to be (I4). A
 // segment's view is the new epoch if and only if its acknowledging owners or its
 // primary changed. Segments are cut where a newcomer's range begins or ends and are
 // never joined again, so what a node says of a segment in a view is true of each part

@@ -13,7 +13,7 @@ import (
 func examine(t interface {
 	Helper()
 	Errorf(string, ...any)
-}, before, after *layout.Layout, w World) {
+}, before, after *layout.Layout, stay []layout.Name, w World) {
 	t.Helper()
 	if err := after.Validate(); err != nil {
 		t.Errorf("I7: %v", err)
@@ -28,14 +28,15 @@ func examine(t interface {
 	if after.Epoch != before.Epoch+1 {
 		t.Errorf("I6: epoch %d follows %d", after.Epoch, before.Epoch)
 	}
-	o := &opinion{before: before, after: after, w: w}
+	o := &opinion{before: before, after: after, stay: stay, w: w}
 	for slot := range layout.Slots {
 		o.slot(t, uint8(slot))
 	}
 	for _, m := range before.Members {
 		if now := memberOf(after, m.Incarnation); now != nil {
 			same := *now
-			if same.Phase = m.Phase; same != m || now.Phase < m.Phase || now.Phase > m.Phase+1 {
+			restored := m.Phase == layout.Leaving && now.Phase == layout.Serving
+			if same.Phase = m.Phase; same != m || !restored && (now.Phase < m.Phase || now.Phase > m.Phase+1) {
 				t.Errorf("member %+v became %+v", m, *now)
 			}
 		}
@@ -49,6 +50,7 @@ func examine(t interface {
 
 type opinion struct {
 	before, after *layout.Layout
+	stay          []layout.Name
 	w             World
 }
 
@@ -77,13 +79,50 @@ func (o *opinion) slot(t interface{ Errorf(string, ...any) }, slot uint8) {
 			holdersLeft++
 		}
 		switch {
-		case held && !holds && !o.dead(id) && !o.unreachable(id):
-			t.Errorf("I4, slot %d: %v went, and it was neither dead nor suspected nor cut off", slot, id[0])
+		case held && !holds && !o.dead(id) && !o.unreachable(id) && !(phase == layout.Leaving && o.handedOver(slot)):
+			t.Errorf("I4, slot %d: %v went, and it was neither dead nor suspected nor cut off, and nobody took over", slot, id[0])
+		case phase == layout.Serving && kept == layout.Leaving && o.copiesThatStay(slot, ownersAre) < o.wanted(slot):
+			t.Errorf("I4, slot %d: %v leaves, and too few others serve", slot, id[0])
 		case !held && holds && !o.claimsComplete(id, was) && (was.Loss == 0 || holdersWere(ownersWere) > 0):
 			t.Errorf("I3, slot %d: %v serves and never said that it is complete", slot, id[0])
 		}
 	}
 	o.losses(t, slot, ownersWere, holdersLeft, givenUp)
+}
+
+// handedOver tells whether the slot's primary says that it is active in the view of now.
+func (o *opinion) handedOver(slot uint8) bool {
+	g := segmentOf(o.before, slot)
+	first := primary(o.before, g)
+	for _, s := range o.w.Seen {
+		for _, c := range s.Segments {
+			if s.Incarnation == first && c.Lo == g.Lo && c.View == g.View && c.Active {
+				return o.copiesThatStay(slot, phases(o.before, g)) >= o.wanted(slot)
+			}
+		}
+	}
+	return false
+}
+
+// copiesThatStay counts the owners that serve and whose nodes stay.
+func (o *opinion) copiesThatStay(slot uint8, owners map[layout.ID]layout.Phase) int {
+	n := 0
+	for id, phase := range owners {
+		if phase == layout.Serving && !o.dead(id) && slices.Contains(o.stay, memberOf(o.before, id).Name) {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *opinion) wanted(slot uint8) int {
+	n := 0
+	for _, name := range o.stay {
+		if name.Range.Contains(slot) {
+			n++
+		}
+	}
+	return n
 }
 
 // losses checks that everything is given up only with everybody who has it.
@@ -108,7 +147,7 @@ func (o *opinion) dead(id layout.ID) bool {
 
 // unreachable tells whether the author does not hear of a member, or some other member.
 func (o *opinion) unreachable(id layout.ID) bool {
-	if o.w.Silent[id] >= SuspectAfter {
+	if left, ends := o.w.Ending[id]; o.w.Silent[id] >= SuspectAfter || ends && left < HurryBefore {
 		return true
 	}
 	for _, s := range o.w.Seen {
@@ -202,7 +241,7 @@ func TestExamine(t *testing.T) {
 		next := d.layout()
 		spoil(d, next)
 		var found recorder
-		examine(&found, first, next, World{})
+		examine(&found, first, next, names, World{})
 		if found == 0 {
 			t.Errorf("%s: nothing was found", name)
 		}

@@ -45,6 +45,7 @@ func giveUp(s *situation) (*draft, string) {
 			d.remove(m.Incarnation)
 		}
 	}
+	d.restore(s)
 	return d, strings.Join(reasons, "; ")
 }
 

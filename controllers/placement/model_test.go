@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -11,14 +12,14 @@ import (
 	"github.com/eiri/seppen/api/peer"
 )
 
-// TestModel lets a few nodes write, copy, die, sleep and come back by chance, with an
-// author who sees them late and partly, and checks after every step that what was
+// TestModel lets a few nodes write, copy, die, sleep and come back by chance, others take
+// their places, with an author who sees them late and partly, and checks after every step that what was
 // acknowledged is where it must be. The nodes keep the protocol in its coarsest form:
 // what one has of a slot is one number, that of the last write that it has all before.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(t)
-		for range rapid.IntRange(20, 150).Draw(t, "steps") {
+		for range rapid.SampledFrom([]int{20, 60, 100, 150}).Draw(t, "steps") {
 			m.happen()
 		}
 		m.heal()
@@ -28,8 +29,10 @@ func TestModel(t *testing.T) {
 type model struct {
 	*rapid.T
 
-	names     []layout.Name
-	slots     []uint8 // one of each segment that the names make
+	shapes    [][]layout.Range
+	names     []layout.Name // of the nodes that stay
+	serial    int
+	slots     []uint8 // one of each segment that any shape makes
 	nodes     []*modelNode
 	current   *layout.Layout
 	committed map[uint8]stamp
@@ -51,6 +54,7 @@ type modelNode struct {
 	name            layout.Name
 	id              layout.ID
 	running, paused bool
+	retired         bool // it was leaving and is no member any more
 	layout          *layout.Layout
 	has             map[uint8]stamp
 	copied          map[uint8]bool
@@ -61,23 +65,62 @@ type modelNode struct {
 }
 
 func newModel(t *rapid.T) *model {
-	shards, copies := rapid.IntRange(1, 4).Draw(t, "shards"), rapid.IntRange(1, 3).Draw(t, "copies")
-	names, err := layout.Names("x", shards, copies)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &model{T: t, names: names, committed: make(map[uint8]stamp), ended: make(map[layout.ID]bool), cuts: make(map[[2]int]bool)}
+	m := &model{T: t, committed: make(map[uint8]stamp), ended: make(map[layout.ID]bool), cuts: make(map[[2]int]bool)}
 	var members []layout.Member
-	for _, name := range names {
-		n := &modelNode{name: name}
-		m.born(n)
-		m.nodes = append(m.nodes, n)
-		members = append(members, layout.Member{Name: name, Phase: layout.Serving})
+	for range 3 {
+		shards, copies := rapid.IntRange(1, 4).Draw(t, "shards"), rapid.IntRange(1, 3).Draw(t, "copies")
+		names, err := layout.Names("x", shards, copies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shape []layout.Range
+		for _, name := range names {
+			shape = append(shape, name.Range)
+			members = append(members, layout.Member{Name: name, Phase: layout.Serving})
+		}
+		m.shapes = append(m.shapes, shape)
 	}
 	for _, g := range layout.SegmentsOf(members, 1) {
 		m.slots = append(m.slots, g.Lo)
 	}
+	m.reshape(m.shapes[0])
 	return m
+}
+
+// reshape has other nodes stay: those of the same ranges, and new ones.
+func (m *model) reshape(shape []layout.Range) {
+	m.serial++
+	stays := make(map[layout.Name]bool)
+	before := m.names
+	m.names = nil
+	for _, r := range shape {
+		name := layout.Name{Base: fmt.Sprintf("x%d", m.serial), Range: r}
+		again := slices.DeleteFunc(slices.Clone(m.nodes), func(n *modelNode) bool {
+			known := slices.Contains(before, n.name) || m.current != nil && isMember(m.current, n.id)
+			return n.name.Range != r || !known || stays[n.name]
+		})
+		if i := rapid.IntRange(-1, len(again)-1).Draw(m.T, "stays"); i >= 0 {
+			name = again[i].name
+		} else {
+			n := &modelNode{name: name}
+			m.born(n)
+			m.nodes = append(m.nodes, n)
+		}
+		stays[name] = true
+		m.names = append(m.names, name)
+	}
+}
+
+// clear ends the processes of nodes that are neither to stay nor members.
+func (m *model) clear() {
+	m.nodes = slices.DeleteFunc(m.nodes, func(n *modelNode) bool {
+		gone := !slices.Contains(m.names, n.name) && (m.current == nil || !isMember(m.current, n.id))
+		if gone {
+			m.ended[n.id] = true
+			m.cuts = make(map[[2]int]bool)
+		}
+		return gone
+	})
 }
 
 // born makes a node another incarnation with empty memory.
@@ -96,45 +139,67 @@ func (m *model) die(n *modelNode) {
 
 func (n *modelNode) awake() bool { return n.running && !n.paused }
 
+// happenings are what can happen, as often as they stand here.
+var happenings = slices.Concat(
+	slices.Repeat([]string{"die"}, 1), slices.Repeat([]string{"born"}, 2), slices.Repeat([]string{"pause"}, 1),
+	slices.Repeat([]string{"adopt"}, 3), slices.Repeat([]string{"activate"}, 2), slices.Repeat([]string{"copy"}, 2),
+	slices.Repeat([]string{"write"}, 2), slices.Repeat([]string{"purge", "cut"}, 1), slices.Repeat([]string{"author"}, 5),
+	slices.Repeat([]string{"reshape", "clear"}, 1), slices.Repeat([]string{"calm"}, 3),
+)
+
 func (m *model) happen() {
 	n := rapid.SampledFrom(m.nodes).Draw(m.T, "node")
 	slot := rapid.SampledFrom(m.slots).Draw(m.T, "slot")
-	switch what := rapid.IntRange(0, 19).Draw(m.T, "what"); what {
-	case 0:
+	switch rapid.SampledFrom(happenings).Draw(m.T, "what") {
+	case "die":
 		m.die(n)
-	case 1, 2:
+	case "born":
 		if !n.running {
 			m.born(n)
 		}
-	case 3:
+	case "pause":
 		n.paused = n.running && !n.paused
-	case 4, 5, 6:
+	case "adopt":
 		m.adopt(n)
-	case 7, 8:
+	case "activate":
 		m.activate(n, slot)
-	case 9, 10:
+	case "copy":
 		m.copy(n, slot)
-	case 11, 12:
+	case "write":
 		m.write(n, slot)
-	case 13:
+	case "purge":
 		m.purge(n)
-	case 14:
+	case "cut":
 		i, j := rapid.IntRange(0, len(m.nodes)-1).Draw(m.T, "i"), rapid.IntRange(0, len(m.nodes)-1).Draw(m.T, "j")
 		m.cuts[[2]int{i, j}] = !m.cuts[[2]int{i, j}]
-	default:
+	case "author":
 		m.author(m.look())
+	case "reshape":
+		if m.current != nil {
+			m.reshape(rapid.SampledFrom(m.shapes).Draw(m.T, "shape"))
+		}
+	case "clear":
+		m.clear()
+	case "calm":
+		for range rapid.IntRange(1, 8).Draw(m.T, "calm") {
+			m.calm()
+		}
 	}
 }
 
 // adopt hands the newest layout to a node. One that was a member and is none drops what
 // it has and goes on as another.
 func (m *model) adopt(n *modelNode) {
-	if !n.awake() || m.current == nil || n.layout != nil && n.layout.Epoch >= m.current.Epoch {
+	if !n.awake() || n.retired || m.current == nil || n.layout != nil && n.layout.Epoch >= m.current.Epoch {
 		return
 	}
 	if n.layout != nil && isMember(n.layout, n.id) && !isMember(m.current, n.id) {
-		m.ended[n.id] = true
-		m.born(n)
+		if memberOf(n.layout, n.id).Phase == layout.Leaving {
+			n.retired = true
+		} else {
+			m.ended[n.id] = true
+			m.born(n)
+		}
 	}
 	for _, slot := range m.slots {
 		if loss := segmentOf(m.current, slot).Loss; n.has[slot].loss < loss {
@@ -247,7 +312,7 @@ func (m *model) purge(n *modelNode) {
 // look is what the author sees: some of it old, some of it not at all, and some who are
 // well seem silent.
 func (m *model) look() World {
-	w := World{Silent: make(map[layout.ID]time.Duration)}
+	w := World{Silent: make(map[layout.ID]time.Duration), Ending: make(map[layout.ID]time.Duration)}
 	for id := range m.ended {
 		if rapid.IntRange(0, 2).Draw(m.T, "proven") > 0 {
 			w.Dead = append(w.Dead, id)
@@ -263,6 +328,9 @@ func (m *model) look() World {
 		}
 		if silence > 0 {
 			w.Silent[n.id] = silence
+		}
+		if rapid.IntRange(0, 15).Draw(m.T, "ending") == 0 {
+			w.Ending[n.id] = time.Second
 		}
 		if n.said != nil && silence < SuspectAfter {
 			w.Seen = append(w.Seen, *n.said)
@@ -284,8 +352,9 @@ func (m *model) status(n *modelNode) *Observation {
 				return n.layout.Members[i].Incarnation == n.id && n.layout.Members[i].Phase == layout.Serving
 			})
 			o.Segments = append(o.Segments, peer.SegmentStatus{
-				Lo: g.Lo, View: g.View, Copied: n.copied[g.Lo], Complete: n.complete[g.Lo] || serving,
-				Active: m.isPrimary(n, g.Lo) && n.active[g.Lo] == g.View,
+				Lo: g.Lo, View: g.View, Copied: m.all(n.layout, g, func(s uint8) bool { return n.copied[s] }),
+				Complete: serving || m.all(n.layout, g, func(s uint8) bool { return n.complete[s] }),
+				Active:   m.all(n.layout, g, func(s uint8) bool { return m.isPrimary(n, s) && n.active[s] == g.View }),
 			})
 		}
 	}
@@ -300,6 +369,11 @@ func (m *model) status(n *modelNode) *Observation {
 		}
 	}
 	return o
+}
+
+// all tells whether something holds of all slots of a segment.
+func (m *model) all(l *layout.Layout, g layout.Segment, is func(uint8) bool) bool {
+	return !slices.ContainsFunc(m.slots, func(s uint8) bool { return segmentOf(l, s).Lo == g.Lo && !is(s) })
 }
 
 // author takes one step and has it examined, by the rules and by what is true.
@@ -317,7 +391,7 @@ func (m *model) author(w World) bool {
 	if next == nil {
 		return false
 	}
-	examine(m.T, before, next, w)
+	examine(m.T, before, next, m.names, w)
 	m.current = next
 	for _, slot := range m.slots {
 		g := segmentOf(next, slot)
@@ -374,30 +448,47 @@ func (m *model) heal() {
 			m.born(n)
 		}
 	}
-	for range 60 {
-		w := World{Silent: make(map[layout.ID]time.Duration)}
-		for id := range m.ended {
-			w.Dead = append(w.Dead, id)
-		}
-		for _, n := range m.nodes {
-			m.adopt(n)
-		}
-		for _, slot := range m.slots {
-			for _, n := range m.nodes {
-				m.activate(n, slot)
-			}
-			for _, n := range m.nodes {
-				m.copy(n, slot)
-				m.purge(n)
-				m.write(n, slot)
-			}
-		}
-		for _, n := range m.nodes {
-			w.Seen = append(w.Seen, *m.status(n))
-		}
-		m.author(w)
+	for range 100 {
+		m.calm()
 	}
 	m.well()
+}
+
+// calm is a while without any trouble: all do what is to be done, and the author sees it.
+func (m *model) calm() {
+	m.clear()
+	m.everybody()
+	w := World{Silent: make(map[layout.ID]time.Duration)}
+	for id := range m.ended {
+		w.Dead = append(w.Dead, id)
+	}
+	for _, n := range m.nodes {
+		if n.awake() {
+			w.Seen = append(w.Seen, *m.status(n))
+		}
+	}
+	slices.SortFunc(w.Dead, func(a, b layout.ID) int { return slices.Compare(a[:], b[:]) })
+	m.author(w)
+}
+
+// everybody does what is to be done.
+func (m *model) everybody() {
+	for _, n := range m.nodes {
+		m.adopt(n)
+	}
+	if m.current == nil {
+		return
+	}
+	for _, slot := range m.slots {
+		for _, n := range m.nodes {
+			m.activate(n, slot)
+		}
+		for _, n := range m.nodes {
+			m.copy(n, slot)
+			m.purge(n)
+			m.write(n, slot)
+		}
+	}
 }
 
 func (m *model) well() {
@@ -405,9 +496,9 @@ func (m *model) well() {
 		m.Fatalf("members %+v, dead %v", m.current.Members, m.current.Dead)
 	}
 	want := layout.SegmentsOf(m.current.Members, 1)
-	for i, g := range m.current.Segments {
-		if g.Loss != 0 || !slices.Equal(g.Order, want[i].Order) {
-			m.Fatalf("segment %+v, want order %v", g, want[i].Order)
+	for _, g := range m.current.Segments {
+		if order := at(want, g.Lo).Order; g.Loss != 0 || !slices.Equal(g.Order, order) {
+			m.Fatalf("segment %+v, want order %v", g, order)
 		}
 		for _, j := range g.Order {
 			m.mayServe(&m.current.Members[j], g.Lo)

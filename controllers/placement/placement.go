@@ -9,8 +9,8 @@ import (
 	"github.com/eiri/seppen/api/layout"
 )
 
-// Next returns the next layout of a cluster with these names, and why, or nil and what
-// stands in the way. Nil and "" means that nothing does: all is as it should be, or
+// Next returns the next layout of a cluster in which the nodes of these names are to stay,
+// and all others to go, and why, or nil and what stands in the way. Nil and "" means that nothing does: all is as it should be, or
 // will be by itself. Neither current, nil where there is no layout yet, nor the world
 // is changed.
 //
@@ -30,7 +30,7 @@ func Next(cluster layout.ID, current *layout.Layout, names []layout.Name, w Worl
 		return checked(bootstrap(cluster, names, byName(w.Seen)))
 	}
 	s := judge(current, names, w)
-	for _, step := range []func(*situation) (*draft, string){promote, remove, giveUp, admit, attach, forget, even} {
+	for _, step := range []func(*situation) (*draft, string){promote, remove, giveUp, retire, admit, attach, forget, even} {
 		if d, reason := step(s); d != nil {
 			return checked(d.layout(), reason)
 		}

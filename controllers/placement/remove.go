@@ -7,12 +7,12 @@ import (
 	"github.com/eiri/seppen/api/layout"
 )
 
-// remove takes away the members that are dead, and those that are suspected if others
-// have all that they have. All of a moment go in one epoch: with two losses in two
+// remove takes away the members that are dead, and those that are suspected or about to be
+// killed if others have all that they have. All of a moment go in one epoch: with two losses in two
 // epochs the first new view would wait for somebody who is gone as well (F18).
 func remove(s *situation) (*draft, string) {
 	d := edit(s.current)
-	var dead, silent, reasons []string
+	var dead, silent, ending, reasons []string
 	for i := range s.current.Members {
 		m := &s.current.Members[i]
 		switch {
@@ -23,6 +23,9 @@ func remove(s *situation) (*draft, string) {
 		case m.Phase == layout.Joining && s.forgotten(m), m.Phase.Acknowledges() && s.suspect[m.Incarnation] && s.spared(m):
 			d.remove(m.Incarnation)
 			silent = append(silent, m.Name.String())
+		case m.Phase.Acknowledges() && s.ending[m.Incarnation] && s.spared(m):
+			d.remove(m.Incarnation)
+			ending = append(ending, m.Name.String())
 		}
 	}
 	if len(dead) > 0 {
@@ -31,6 +34,9 @@ func remove(s *situation) (*draft, string) {
 	if len(silent) > 0 {
 		reasons = append(reasons, are(silent, "does not answer", "do not answer"))
 	}
+	if len(ending) > 0 {
+		reasons = append(reasons, are(ending, "is", "are")+" about to be killed")
+	}
 	if worse, other := s.cutOff(); worse != nil {
 		d.remove(worse.Incarnation)
 		reasons = append(reasons, worse.Name.String()+" and "+other.Name.String()+" do not reach each other, so "+worse.Name.String()+" goes")
@@ -38,6 +44,7 @@ func remove(s *situation) (*draft, string) {
 	if len(reasons) == 0 {
 		return nil, ""
 	}
+	d.restore(s)
 	return d, strings.Join(reasons, "; ")
 }
 

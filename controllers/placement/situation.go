@@ -13,10 +13,11 @@ import (
 // situation is a layout and what is seen of its members.
 type situation struct {
 	current *layout.Layout
-	names   []layout.Name
+	names   []layout.Name // of the nodes that stay
 	byName  map[layout.Name][]Observation
 	heard   map[layout.ID]*Observation // members that answer
 	silent  map[layout.ID]time.Duration
+	ending  map[layout.ID]bool // they will be killed in a moment
 	dead    map[layout.ID]bool // proven so, now or before
 	listed  map[layout.ID]bool // of these, those that the layout has
 	suspect map[layout.ID]bool // silent to the author and to every peer that answers, and not proven dead
@@ -26,7 +27,10 @@ func judge(current *layout.Layout, names []layout.Name, w World) *situation {
 	s := &situation{
 		current: current, names: names, silent: w.Silent,
 		heard: make(map[layout.ID]*Observation), suspect: make(map[layout.ID]bool),
-		dead: make(map[layout.ID]bool), listed: make(map[layout.ID]bool),
+		dead: make(map[layout.ID]bool), listed: make(map[layout.ID]bool), ending: make(map[layout.ID]bool),
+	}
+	for id, left := range w.Ending {
+		s.ending[id] = left < HurryBefore
 	}
 	for _, id := range current.Dead {
 		s.dead[id], s.listed[id] = true, true
@@ -82,7 +86,7 @@ func (s *situation) vouched(id layout.ID) bool {
 // answered for a while may be silent for the same reason as the one whose place it is
 // to take, and only be noticed a moment later.
 func (s *situation) reliable(id layout.ID) bool {
-	return !s.dead[id] && (s.heard[id] != nil && s.silent[id] < SuspectAfter/2 || s.vouched(id))
+	return !s.dead[id] && !s.ending[id] && (s.heard[id] != nil && s.silent[id] < SuspectAfter/2 || s.vouched(id))
 }
 
 // reports is for how long a node has not heard of another one, if it should.

@@ -67,6 +67,7 @@ type story struct {
 	limit     int // steps that the author takes before something else happens
 	processes []*process
 	silent    map[layout.ID]time.Duration
+	ending    map[layout.ID]time.Duration
 	dead      []layout.ID
 }
 
@@ -114,7 +115,7 @@ func (s *story) author() string {
 		if next == nil {
 			return out.String()
 		}
-		examine(s.t, s.current, next, w)
+		examine(s.t, s.current, next, s.names, w)
 		s.current = next
 	}
 	s.t.Errorf("the author does not come to rest:\n%s", out.String())
@@ -122,7 +123,7 @@ func (s *story) author() string {
 }
 
 func (s *story) world() World {
-	w := World{Silent: s.silent, Dead: s.dead}
+	w := World{Silent: s.silent, Ending: s.ending, Dead: s.dead}
 	for _, p := range s.processes {
 		if !p.gone {
 			w.Seen = append(w.Seen, s.observe(p))
@@ -190,6 +191,8 @@ func (s *story) do(words []string) {
 	case "answers":
 		p.gone = false
 		delete(s.silent, p.Incarnation)
+	case "ending":
+		s.ending[p.Incarnation] = s.duration(rest[0])
 	case "copied":
 		p.copied = s.slots(p, rest)
 	case "complete":
@@ -225,6 +228,8 @@ func (s *story) doMore(p *process, what string, rest []string) {
 		for i := range p.Segments {
 			p.Segments[i].Copied, p.Segments[i].Complete = true, true
 		}
+	case "unfit":
+		p.Unfit = true
 	case "lags":
 		p.lags = true
 	case "adopts":
@@ -242,7 +247,7 @@ func (s *story) doMore(p *process, what string, rest []string) {
 func (s *story) process(word string) *process {
 	s.t.Helper()
 	if s.silent == nil {
-		s.silent = make(map[layout.ID]time.Duration)
+		s.silent, s.ending = make(map[layout.ID]time.Duration), make(map[layout.ID]time.Duration)
 	}
 	n, err := strconv.ParseUint(word[1:], 10, 8)
 	check(s.t, err)

@@ -17,6 +17,7 @@ type Observation struct {
 	Epoch       uint64    // of the layout it has, 0: none yet
 	Layout      string    // that layout's hash, as in peer.Status; empty: unknown
 	Purged      uint64    // see peer.Status
+	Unfit       bool      // it is being stopped, or is retired: it must not become a member
 	Segments    []peer.SegmentStatus
 	Peers       []peer.PeerStatus
 	// Answering is for how long it has answered without a gap of SuspectAfter. Who was
@@ -30,6 +31,8 @@ type World struct {
 	// Silent is for how long members have not answered the author. Members that do not
 	// stand here answer, or have not been asked for long enough to say.
 	Silent map[layout.ID]time.Duration
+	// Ending is how long members have that will be killed soon.
+	Ending map[layout.ID]time.Duration
 	// Dead are incarnations whose processes are proven to have ended. Whoever says so has
 	// checked it after the layout was read.
 	Dead []layout.ID
@@ -41,6 +44,8 @@ const (
 	// CutAfter is for how long two members that both answer the author must not reach
 	// each other for one of them to go.
 	CutAfter = 3 * time.Second
+	// HurryBefore is how long before its end a member gives its slots up, if it can.
+	HurryBefore = 5 * time.Second
 	// ForgetAfter is for how long a joining member may be silent. It costs nothing.
 	ForgetAfter = 30 * time.Second
 )
