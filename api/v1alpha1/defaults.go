@@ -21,6 +21,7 @@ const (
 	DefaultServicePort     = 21285
 	DefaultServiceType     = corev1.ServiceTypeClusterIP
 	DefaultSecretKey       = "secret"
+	DefaultMaxSurge        = 1
 	MaxShards              = 256
 	MaxCopies              = 8
 
@@ -31,6 +32,7 @@ const (
 	MaxRangeLength = 48
 
 	minMemoryLimit = 1 << 20
+	minTransfer    = 64 << 10
 	// minMemoryRest is what a node needs beside what it stores.
 	minMemoryRest = 32 << 20
 )
@@ -59,6 +61,26 @@ func (c *SeppenCluster) Default() {
 	if s.Service != nil && s.Service.Port == 0 {
 		s.Service.Port = DefaultServicePort
 	}
+	if s.UpdateStrategy != nil && s.UpdateStrategy.MaxSurge == nil {
+		s.UpdateStrategy.MaxSurge = new(int32(DefaultMaxSurge))
+	}
+}
+
+// MaxSurge is how many nodes are replaced at a time.
+func (s *SeppenClusterSpec) MaxSurge() int {
+	if s.UpdateStrategy == nil || s.UpdateStrategy.MaxSurge == nil {
+		return DefaultMaxSurge
+	}
+	return int(*s.UpdateStrategy.MaxSurge)
+}
+
+// TransferLimit is how many bytes a node that joins copies each second at most; 0: there is
+// no limit.
+func (s *SeppenClusterSpec) TransferLimit() int64 {
+	if s.Transfer == nil || s.Transfer.MaxBytesPerSecond == nil {
+		return 0
+	}
+	return s.Transfer.MaxBytesPerSecond.Value()
 }
 
 // Nodes are the nodes that the spec asks for, in the order of the ring. It is what both
@@ -90,6 +112,12 @@ func (c *SeppenCluster) Validate() field.ErrorList {
 	errs = append(errs, between(spec.Child("copies"), *c.Spec.Copies, MaxCopies)...)
 	errs = append(errs, c.Spec.validateMemory(spec)...)
 	errs = append(errs, positive(spec.Child("valueSizeLimit"), c.Spec.ValueSizeLimit)...)
+	if s := c.Spec.UpdateStrategy; s != nil {
+		errs = append(errs, between(spec.Child("updateStrategy", "maxSurge"), *s.MaxSurge, layout.MaxShards)...)
+	}
+	if limit := c.Spec.TransferLimit(); c.Spec.Transfer != nil && c.Spec.Transfer.MaxBytesPerSecond != nil && limit < minTransfer {
+		errs = append(errs, field.Invalid(spec.Child("transfer", "maxBytesPerSecond"), c.Spec.Transfer.MaxBytesPerSecond.String(), "must be at least 64Ki"))
+	}
 	if c.Spec.Ranges != nil {
 		errs = append(errs, c.Spec.validateRanges(spec.Child("ranges"))...)
 	}

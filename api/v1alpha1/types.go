@@ -126,6 +126,36 @@ type SeppenClusterSpec struct {
 	// PodTemplate adds to the nodes' pods.
 	// +optional
 	PodTemplate *PodTemplate `json:"podTemplate,omitempty"`
+
+	// UpdateStrategy says how nodes are replaced: each by a new one beside it, which first
+	// copies what the old one holds.
+	// +optional
+	UpdateStrategy *UpdateStrategy `json:"updateStrategy,omitempty"`
+
+	// Transfer limits what nodes copy from each other when they join.
+	// +optional
+	Transfer *TransferSpec `json:"transfer,omitempty"`
+}
+
+// UpdateStrategy says how nodes are replaced.
+type UpdateStrategy struct {
+	// MaxSurge is how many nodes are replaced at a time when their template changed or
+	// their machine is drained. So many pods more than usual run meanwhile. A change of
+	// shards or copies brings in all nodes of the new ranges at once.
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	// +optional
+	MaxSurge *int32 `json:"maxSurge,omitempty"`
+}
+
+// TransferSpec limits what nodes copy from each other.
+type TransferSpec struct {
+	// MaxBytesPerSecond is how much a node that joins copies each second at most, such as
+	// 50Mi. Without it, as much as goes without holding up clients.
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Ki')) >= 0",message="must be at least 64Ki"
+	// +optional
+	MaxBytesPerSecond *resource.Quantity `json:"maxBytesPerSecond,omitempty"`
 }
 
 // SecretReference names one key of a Secret in the cluster's namespace.
@@ -329,6 +359,23 @@ type NodeStatus struct {
 	// CopyBytesLeft is about how much a joining node has still to copy from the others.
 	// +optional
 	CopyBytesLeft int64 `json:"copyBytesLeft,omitempty"`
+
+	// CopySecondsLeft is about how long that takes at the present speed; 0: not known.
+	// +optional
+	CopySecondsLeft int64 `json:"copySecondsLeft,omitempty"`
+
+	// Retiring tells that the node goes as soon as others have what it holds.
+	// +optional
+	Retiring bool `json:"retiring,omitempty"`
+
+	// SafeToDelete tells whether nothing would be lost if the node's pod ended at once. A
+	// pod that is deleted with its grace period loses nothing in any case: it waits until
+	// others have what it holds.
+	SafeToDelete bool `json:"safeToDelete"`
+
+	// SafeToDeleteReason says why it is not, such as "85-169 has one copy", or why it is.
+	// +optional
+	SafeToDeleteReason string `json:"safeToDeleteReason,omitempty"`
 }
 
 // SlotLoss is the loss of all copies of some slots at one time.
