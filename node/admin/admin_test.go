@@ -67,6 +67,19 @@ func TestPages(t *testing.T) {
 			}
 		}
 	}
+	for want, s := range map[string]peer.Status{
+		"<tr><th>Phase<td>not a member\n":    {},
+		"<tr><th>Phase<td>leaving\n":         {Phase: "leaving"},
+		"<tr><th>Phase<td>serving, ending\n": {Phase: "serving", Ending: true},
+		"<tr><th>Phase<td>retired\n":         {Retired: true},
+		"<tr><th>Phase<td>retired, ending\n": {Retired: true, Ending: true},
+	} {
+		w := httptest.NewRecorder()
+		page(w, s)
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
 	ready = errors.New("no layout yet")
 	if status, _, body := get("/readyz"); status != 503 || body != "no layout yet\n" {
 		t.Errorf("/readyz: %d %q", status, body)

@@ -19,6 +19,8 @@ var (
 	ErrConflict = errors.New("two different layouts of one epoch")
 	// ErrCluster: the layout is another cluster's.
 	ErrCluster = errors.New("the layout belongs to another cluster")
+	// ErrRetired: the layout has an incarnation as a member that was retired before.
+	ErrRetired = errors.New("this incarnation was retired")
 )
 
 // State is a node's knowledge of its cluster. It is safe for concurrent use.
@@ -32,6 +34,7 @@ type State struct {
 	adopted []func(*layout.Table)
 	after   []func()
 	table   atomic.Pointer[layout.Table]
+	retired atomic.Bool
 	removed chan struct{}
 	gone    bool
 }
@@ -92,8 +95,18 @@ func (s *State) AfterAdopt(f func()) {
 	s.after = append(s.after, f)
 }
 
-// Removed is closed when a layout no longer has this incarnation, which was a member:
-// its memory is of no use any more, it must start anew (R4).
+// Retired tells whether this incarnation was leaving in the layout before the one that no
+// longer has it: all its slots were handed over. It has no duties and is no member any more,
+// nor ever again, and passes on what it is asked. Whoever missed the layout in which it was
+// leaving does not know what became of its slots: it is Removed.
+func (s *State) Retired() bool { return s.retired.Load() }
+
+// Routes tells whether this node may pass requests on by the layout: it is, or was until it
+// retired, a member of it.
+func (s *State) Routes(t *layout.Table) bool { return s.Retired() || t.Member(s.incarnation) != nil }
+
+// Removed is closed when a layout no longer has this incarnation, which was a member and
+// was not leaving: its memory is of no use any more, it must start anew (R4).
 func (s *State) Removed() <-chan struct{} { return s.removed }
 
 // Gone tells whether Removed is closed.
@@ -107,36 +120,29 @@ func (s *State) Gone() bool {
 }
 
 // Adopt takes over a layout if it is newer than what the node has; an older one is
-// passed over. Its errors are ErrConflict and ErrCluster.
+// passed over. Its errors are ErrConflict, ErrCluster and ErrRetired.
 func (s *State) Adopt(l *layout.Layout) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.table.Load()
 	if old != nil {
-		if l.Cluster != old.Layout.Cluster {
-			return fmt.Errorf("layout %d: %w", l.Epoch, ErrCluster)
-		}
-		if l.Epoch < old.Layout.Epoch {
-			return nil
-		}
-		if l.Epoch == old.Layout.Epoch {
-			if l.Hash() != s.hash {
-				s.log.Error("layout refused", "epoch", l.Epoch, "error", ErrConflict)
-				return fmt.Errorf("layout %d: %w", l.Epoch, ErrConflict)
-			}
-			return nil
+		if newer, err := s.newer(old.Layout, l); !newer {
+			return err
 		}
 	}
 	t := layout.NewTable(l)
+	me := t.Member(s.incarnation)
+	if s.Retired() && me != nil {
+		// What it holds is of the past, and it would take it for what it has copied (F12).
+		s.end()
+		return fmt.Errorf("layout %d: %w", l.Epoch, ErrRetired)
+	}
 	s.hash = l.Hash()
-	was := old != nil && old.Member(s.incarnation) != nil
 	for _, f := range s.adopted {
 		f(t)
 	}
-	me := t.Member(s.incarnation)
-	if was && me == nil && !s.gone {
-		s.gone = true
-		close(s.removed) // before anybody can be told of the layout
+	if me == nil && old != nil {
+		s.out(old.Member(s.incarnation)) // before anybody can be told of the layout
 	}
 	s.table.Store(t)
 	for _, f := range s.after {
@@ -144,6 +150,38 @@ func (s *State) Adopt(l *layout.Layout) error {
 	}
 	s.log.Info("layout adopted", "epoch", l.Epoch, "members", len(l.Members), "phase", phaseOf(me))
 	return nil
+}
+
+// newer tells whether a layout is to be taken over in place of what the node has.
+func (s *State) newer(old, l *layout.Layout) (bool, error) {
+	switch {
+	case l.Cluster != old.Cluster:
+		return false, fmt.Errorf("layout %d: %w", l.Epoch, ErrCluster)
+	case l.Epoch == old.Epoch && l.Hash() != s.hash:
+		s.log.Error("layout refused", "epoch", l.Epoch, "error", ErrConflict)
+		return false, fmt.Errorf("layout %d: %w", l.Epoch, ErrConflict)
+	}
+	return l.Epoch > old.Epoch, nil
+}
+
+// out notes that this node is not in a layout. was is its place in the one before.
+func (s *State) out(was *layout.Member) {
+	switch {
+	case was == nil:
+	case was.Phase == layout.Leaving:
+		s.retired.Store(true)
+		s.log.Info("retired: others have all that it had; it passes requests on until it is told to stop")
+	default:
+		s.end()
+	}
+}
+
+// end has the node end, or begin anew.
+func (s *State) end() {
+	if !s.gone {
+		s.gone = true
+		close(s.removed)
+	}
 }
 
 func phaseOf(m *layout.Member) string {

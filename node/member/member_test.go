@@ -62,3 +62,55 @@ func TestAdopt(t *testing.T) {
 		t.Error("a removed member was not told")
 	}
 }
+
+// without is the layout in which only another member is left.
+func without(s *State, epoch uint64) *layout.Layout {
+	l := example(s, epoch, layout.ID{7})
+	l.Members = l.Members[1:]
+	l.Segments = layout.SegmentsOf(l.Members, epoch)
+	return l
+}
+
+// Who was leaving retires, and never comes back as it is. Who did not know of it is removed.
+func TestRetired(t *testing.T) {
+	as := func(p layout.Phase) func(*State, uint64) *layout.Layout {
+		return func(s *State, epoch uint64) *layout.Layout {
+			l := example(s, epoch, layout.ID{7})
+			l.Members[0].Phase = p
+			l.Segments = layout.SegmentsOf(l.Members, epoch)
+			return l
+		}
+	}
+	serving, leaving := as(layout.Serving), as(layout.Leaving)
+	type steps []func(*State, uint64) *layout.Layout
+	for name, c := range map[string]struct {
+		steps                 steps
+		retired, gone, routes bool
+	}{
+		"not a member yet":             {steps{without}, false, false, false},
+		"serving":                      {steps{serving}, false, false, true},
+		"leaving":                      {steps{serving, leaving}, false, false, true},
+		"left":                         {steps{serving, leaving, without}, true, false, true},
+		"left long ago":                {steps{leaving, without, without}, true, false, true},
+		"removed":                      {steps{serving, without}, false, true, false},
+		"removed while joining":        {steps{as(layout.Joining), without}, false, true, false},
+		"removed while attached":       {steps{as(layout.Attached), without}, false, true, false},
+		"left, and then stayed":        {steps{leaving, serving}, false, false, true},
+		"stayed, and was removed":      {steps{leaving, serving, without}, false, true, false},
+		"a member again after it left": {steps{leaving, without, as(layout.Joining)}, true, true, true},
+	} {
+		s := New(layout.Name{Base: "x", Range: layout.Range{Lo: 0, Hi: 255}}, slog.New(slog.DiscardHandler))
+		var last *layout.Layout
+		s.OnAdopt(func(t *layout.Table) { last = t.Layout })
+		var err error
+		for i, step := range c.steps {
+			err = s.Adopt(step(s, uint64(i+1)))
+		}
+		if s.Retired() != c.retired || s.Gone() != c.gone || s.Routes(s.Table()) != c.routes {
+			t.Errorf("%s: retired %v, gone %v, routes %v", name, s.Retired(), s.Gone(), s.Routes(s.Table()))
+		}
+		if again := c.retired && c.gone; again != errors.Is(err, ErrRetired) || again && layout.NewTable(last).Member(s.Incarnation()) != nil {
+			t.Errorf("%s: %v, and follows layout %d", name, err, last.Epoch)
+		}
+	}
+}

@@ -29,6 +29,9 @@ func (h *handler) begin(w http.ResponseWriter, r *http.Request) *answer {
 	a := answers.Get().(*answer)
 	*a = answer{ResponseWriter: w, h: h, r: r, op: opOf(r), start: time.Now(), window: sendPiece}
 	w.Header()["Date"] = dates.at(a.start)
+	if h.opt.Closing() {
+		w.Header()["Connection"] = headerClose
+	}
 	if m := h.opt.Metrics; m != nil {
 		m.inFlight.Add(1)
 	}

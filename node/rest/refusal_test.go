@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/eiri/seppen/node/kv"
@@ -84,4 +85,40 @@ func TestExpectContinue(t *testing.T) {
 	c = dial(t, s)
 	c.send(strings.Replace(head, "100-continue", "cake", 1) + "\r\n")
 	c.expect("PUT", http.StatusExpectationFailed)
+}
+
+// A server that is about to end asks for each connection to be closed, whatever the answer is,
+// and takes what was sent before.
+func TestClosing(t *testing.T) {
+	m := newModel()
+	o := quiet()
+	var closing atomic.Bool
+	o.Closing = closing.Load
+	s := serve(t, m, o)
+	for _, tt := range []struct {
+		method, request string
+		status          int
+	}{
+		{"PUT", "PUT /k HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\n\r\n12345", http.StatusCreated},
+		{"GET", "GET /k HTTP/1.1\r\nHost: s\r\n\r\n", http.StatusOK},
+		{"GET", "GET / HTTP/1.1\r\nHost: s\r\n\r\n", http.StatusOK},
+		{"HEAD", "HEAD /none HTTP/1.1\r\nHost: s\r\n\r\n", http.StatusNotFound},
+		{"PUT", "PUT /k? HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\n\r\n12345", http.StatusBadRequest},
+		{"DELETE", "DELETE /k HTTP/1.1\r\nHost: s\r\n\r\n", http.StatusNoContent},
+	} {
+		c := dial(t, s)
+		if tt.method != "PUT" && tt.method != "DELETE" {
+			closing.Store(false)
+			c.send(tt.request)
+			if resp, _ := c.expect(tt.method, tt.status); resp.Close {
+				t.Errorf("%.10s: closed without need", tt.request)
+			}
+		}
+		closing.Store(true)
+		c.send(tt.request)
+		if resp, _ := c.expect(tt.method, tt.status); !resp.Close {
+			t.Errorf("%.10s: not closed", tt.request)
+		}
+		c.closed()
+	}
 }

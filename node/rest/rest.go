@@ -33,6 +33,9 @@ type Options struct {
 	Log *slog.Logger
 	// Metrics counts requests if it is not nil.
 	Metrics *Metrics
+	// Closing tells whether clients are asked to close their connections after each answer:
+	// the next one they open goes elsewhere. Nil: never.
+	Closing func() bool
 }
 
 func (o Options) withDefaults() Options {
@@ -41,6 +44,9 @@ func (o Options) withDefaults() Options {
 	o.MaxConns = cmp.Or(o.MaxConns, 4096)
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.Closing == nil {
+		o.Closing = func() bool { return false }
 	}
 	return o
 }

@@ -57,9 +57,29 @@ func (r *Router) value(ctx context.Context, t *layout.Table, e *kv.Entry) (kv.Va
 	return r.flights.do(ctx, e.UID, func(ctx context.Context) (kv.Value, error) { return r.fetch(ctx, t, e) })
 }
 
-// fetch asks the value's owners one after the other, starting anywhere.
+// fetch gets a value from one of its owners. Those who have handed the slot over have
+// everything of it as well, for as long as they are owners.
 func (r *Router) fetch(ctx context.Context, t *layout.Table, e *kv.Entry) (kv.Value, error) {
-	owners := t.Owners(e.UID.Slot()).Serving
+	owners := t.Owners(e.UID.Slot())
+	v, err := r.fetchFrom(ctx, owners.Serving, e)
+	if err == nil || errors.Is(err, peers.ErrMoved) {
+		return v, err
+	}
+	var leaving []*layout.Member
+	for _, m := range owners.Ack {
+		if m.Phase == layout.Leaving {
+			leaving = append(leaving, m)
+		}
+	}
+	if v, late := r.fetchFrom(ctx, leaving, e); late == nil {
+		return v, nil
+	}
+	return nil, err
+}
+
+// fetchFrom asks some owners one after the other, starting anywhere. peers.ErrGone if all of
+// them say that it is gone.
+func (r *Router) fetchFrom(ctx context.Context, owners []*layout.Member, e *kv.Entry) (kv.Value, error) {
 	gone := 0
 	var last error
 	start := rand.IntN(max(1, len(owners)))

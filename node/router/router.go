@@ -47,14 +47,14 @@ func New(state *member.State, o *owner.Owner, p *peers.Peers, secret *uid.Secret
 // Close waits for what was fetched for clients that have gone. Nothing may be asked any more.
 func (r *Router) Close() { r.flights.wg.Wait() }
 
-// table returns the layout to act by. kv.ErrUnavailable if this node is in none: it
-// does not know who owns what.
+// table returns the layout to act by. kv.ErrUnavailable if this node is in none, and did not
+// retire from one: it does not know who owns what.
 func (r *Router) table() (*layout.Table, error) {
 	t := r.state.Table()
 	if t == nil {
 		return nil, kv.Refuse(kv.NoLayout, "this node has not heard of one yet")
 	}
-	if t.Member(r.state.Incarnation()) == nil {
+	if !r.state.Routes(t) {
 		return nil, kv.Refuse(kv.NotMember, "this node is not in layout %d", t.Layout.Epoch)
 	}
 	return t, nil
