@@ -40,7 +40,9 @@ type running struct {
 	peerAddr   string
 	via        string // where others reach it
 	gate       *gate
-	stop       func() error
+	term       func() // tells it to stop, as SIGTERM does
+	done       chan struct{}
+	stop       func() error // the same, and waits for its end
 }
 
 const testSecret = "snowflake"
@@ -58,13 +60,17 @@ func startNode(t testing.TB, name layout.Name, mem memory, change func(*Config))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{Node: n, gate: &gate{calls: n.peer.Calls}}
+	r := &running{Node: n, gate: &gate{calls: n.peer.Calls}, done: make(chan struct{})}
 	n.peer.Calls = r.gate.call
 	up := make(chan listeners, 1)
 	n.listening = func(l listeners) { up <- l }
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx) }()
+	r.term = cancel
+	var ended error
+	go func() {
+		defer close(r.done)
+		ended = n.Run(ctx)
+	}()
 	stopped := false
 	r.stop = func() error {
 		if stopped {
@@ -72,16 +78,20 @@ func startNode(t testing.TB, name layout.Name, mem memory, change func(*Config))
 		}
 		stopped = true
 		cancel()
-		return <-done
+		<-r.done
+		return ended
 	}
-	t.Cleanup(func() { r.stop() }) //nolint:errcheck // tests that care stop it themselves
+	t.Cleanup(func() {
+		n.dissolve() // nobody is left to let it go
+		r.stop()     //nolint:errcheck // tests that care stop it themselves
+	})
 	select {
 	case l := <-up:
 		r.url, r.admin = "http://"+l.rest.Addr().String(), "http://"+l.admin.Addr().String()
 		r.peerAddr = l.peer.Addr().String()
 		r.via = r.peerAddr
-	case err := <-done:
-		t.Fatal(err)
+	case <-r.done:
+		t.Fatal(ended)
 	}
 	return r
 }

@@ -19,6 +19,7 @@ type flags struct {
 	secretFile, memoryLimit, maxValue     string
 	maxConns                              int
 	bodyTimeout, drainTimeout             time.Duration
+	leaveTimeout, linger                  time.Duration
 	tlsCert, tlsKey, tlsCA                string
 	log                                   command.Log
 	lifeline                              int
@@ -30,7 +31,8 @@ func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node",
 		Short: "Run one node of a cluster",
-		Long: `Run one node of a cluster until SIGTERM.
+		Long: `Run one node of a cluster until SIGTERM, and until others have taken over what it
+holds (--leave-timeout). A second signal ends it at once.
 
 The node's name, {name}-{lo}-{hi}, spells the range of slots that it holds. It serves
 nothing before the cluster's author (the operator, or seppen local) has given it a
@@ -55,7 +57,9 @@ SEPPEN_MAX_VALUE. The secret is read from --secret-file or from SEPPEN_SECRET.`,
 	s.StringVar(&f.maxValue, "max-value", "64MiB", "largest value")
 	s.IntVar(&f.maxConns, "max-connections", 0, "most client connections at a time; 0: as the memory allows")
 	s.DurationVar(&f.bodyTimeout, "body-timeout", 30*time.Second, "how long a client may take to send each 64 KiB, and half of how long to take each MiB")
-	s.DurationVar(&f.drainTimeout, "drain-timeout", 25*time.Second, "how long requests in flight may take after SIGTERM")
+	s.DurationVar(&f.drainTimeout, "drain-timeout", 25*time.Second, "how long requests in flight may take when the node stops")
+	s.DurationVar(&f.leaveTimeout, "leave-timeout", 0, "after SIGTERM, how long to go on at most until others have taken over what the node holds; 0: it does not wait")
+	s.DurationVar(&f.linger, "linger", 0, "after SIGTERM, how long to accept clients at least, until none has the node's address any more")
 	s.StringVar(&f.tlsCert, "peer-tls-cert", "", "certificate for TLS between nodes, PEM")
 	s.StringVar(&f.tlsKey, "peer-tls-key", "", "its key, PEM")
 	s.StringVar(&f.tlsCA, "peer-tls-ca", "", "the authority that signs the nodes' certificates, PEM")
@@ -87,8 +91,11 @@ func Serve(ctx context.Context, cfg Config, mem memory, log *slog.Logger) error 
 			return err
 		}
 		err = n.Run(ctx)
-		if !n.wiped {
+		switch {
+		case !n.wiped:
 			return err
+		case ctx.Err() != nil: // told to stop while it was being wiped
+			return nil
 		}
 		log.Warn("this node was removed from the layout; it begins anew, with empty memory")
 	}
@@ -98,6 +105,7 @@ func (f *flags) config(log *slog.Logger) (cfg Config, mem memory, err error) {
 	cfg = Config{
 		Listen: f.listen, PeerListen: f.peerListen, AdminListen: f.adminListen,
 		MaxConns: f.maxConns, BodyTimeout: f.bodyTimeout, DrainTimeout: f.drainTimeout,
+		LeaveTimeout: f.leaveTimeout, Linger: f.linger,
 	}
 	if cfg.Name, err = layout.ParseName(f.name); err != nil {
 		return cfg, mem, fmt.Errorf("--name: %w", err)

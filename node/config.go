@@ -18,16 +18,21 @@ import (
 
 // Config is what a node is told when it starts.
 type Config struct {
-	Name          layout.Name
-	Listen        string // address of the REST port
-	PeerListen    string
-	AdminListen   string
-	Secret        []byte
-	MemoryLimit   int64 // bytes; 0: a share of what there is
-	MaxValue      int64 // bytes
-	MaxConns      int   // 0: as many as the memory allows
-	BodyTimeout   time.Duration
-	DrainTimeout  time.Duration
+	Name         layout.Name
+	Listen       string // address of the REST port
+	PeerListen   string
+	AdminListen  string
+	Secret       []byte
+	MemoryLimit  int64 // bytes; 0: a share of what there is
+	MaxValue     int64 // bytes
+	MaxConns     int   // 0: as many as the memory allows
+	BodyTimeout  time.Duration
+	DrainTimeout time.Duration // how long requests in flight may take when the node stops
+	// LeaveTimeout is how long a member that is told to stop goes on until the layout lets it
+	// go; 0: it does not wait for that.
+	LeaveTimeout time.Duration
+	// Linger is how long a node that is told to stop accepts clients at least.
+	Linger        time.Duration
 	PeerTLSServer *tls.Config // nil: without TLS
 	PeerTLSClient *tls.Config
 	Lifeline      io.Reader // the node stops when it ends; nil: none

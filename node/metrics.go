@@ -86,6 +86,8 @@ var gaugeHelp = map[string]string{
 	"epoch":               "Epoch of the newest layout, 0 without one.",
 	"ready":               "1 if the node serves.",
 	"phase":               "Phase of the node in its layout: 0 not a member, 1 joining, 2 attached, 3 serving, 4 leaving.",
+	"ending":              "1 if the process was told to stop; it goes on until others have taken over what it holds.",
+	"retired":             "1 if others have taken over all that the node held: it is no member any more and passes requests on.",
 	"slots_owned":         "Slots that the node is an owner of.",
 	"slots_complete":      "Slots that the node owns and has everything of.",
 	"slots_active":        "Slots that the node is the active primary of.",
@@ -127,10 +129,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 
 func (n *Node) figures() map[string]float64 {
 	s, states, copied := n.store.Stats(), n.slotStates(), n.copier.Progress()
-	ready, phase := 0.0, 0.0
-	if n.Ready() == nil {
-		ready = 1
-	}
+	phase := 0.0
 	if me := n.state.Me(); me != nil {
 		phase = float64(me.Phase)
 	}
@@ -139,11 +138,20 @@ func (n *Node) figures() map[string]float64 {
 		"key_bytes": float64(s.KeyBytes), "value_bytes": float64(s.ValueBytes), "logical_bytes": float64(s.LogicalBytes),
 		"overhead_bytes": float64(s.Overhead), "memory_used_bytes": float64(s.Used), "memory_limit_bytes": float64(s.Limit),
 		"transit_bytes": float64(s.Transit), "transit_limit_bytes": float64(s.TransitLimit),
-		"dedup_ratio": dedupRatio(&s), "epoch": float64(n.state.Epoch()), "ready": ready, "phase": phase,
+		"dedup_ratio": dedupRatio(&s), "epoch": float64(n.state.Epoch()), "ready": one(n.Ready() == nil), "phase": phase,
+		"ending": one(n.ending.Load()), "retired": one(n.state.Retired()),
 		"slots_owned": float64(states.owned()), "slots_complete": float64(states.complete()),
 		"slots_active": float64(states.active()), "slots_leased": float64(states.leased()), "slots_lost": float64(n.replica.Lost()),
 		"copy_left_bytes": float64(n.copier.Left()), "copied_bytes_total": float64(copied.Bytes), "copy_shared_total": float64(copied.Here),
 		"purged_total":    float64(n.purge.Removed()),
 		"reclaim_waiting": float64(n.reclaim.Waiting()), "reclaim_freed_total": float64(n.reclaim.Freed()),
 	}
+}
+
+// one is a yes as a metric.
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

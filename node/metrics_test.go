@@ -64,13 +64,13 @@ func TestMetrics(t *testing.T) {
 		"keys", "tombstones", "values", "key_bytes", "value_bytes", "logical_bytes", "overhead_bytes", "memory_used_bytes",
 		"memory_limit_bytes", "transit_bytes", "transit_limit_bytes", "dedup_ratio", "epoch", "ready", "phase",
 		"slots_owned", "slots_complete", "slots_active", "slots_leased", "slots_lost", "copy_left_bytes", "copied_bytes_total",
-		"copy_shared_total", "purged_total", "reclaim_waiting", "reclaim_freed_total",
+		"copy_shared_total", "purged_total", "reclaim_waiting", "reclaim_freed_total", "ending", "retired",
 	} {
 		if !slices.Contains(names, "seppen_"+name) {
 			t.Errorf("there is no seppen_%s", name)
 		}
 	}
-	if n := len(gaugeHelp); n != 26 {
+	if n := len(gaugeHelp); n != 28 {
 		t.Errorf("%d metrics are described", n)
 	}
 	scraped(c.nodes[0], map[string]string{
@@ -96,5 +96,8 @@ func TestMetrics(t *testing.T) {
 	c.nodes[1].gate.open()
 	c.write(func(d *draft) { d.phase(comes, layout.Leaving) })
 	c.tell(comes)
-	scraped(comes, map[string]string{"seppen_ready": "0", "seppen_phase": "4"})
+	scraped(comes, map[string]string{"seppen_ready": "0", "seppen_phase": "4", "seppen_ending": "0", "seppen_retired": "0"})
+	c.write(func(d *draft) { d.remove(comes, false) })
+	c.tell(comes)
+	scraped(comes, map[string]string{"seppen_phase": "0", "seppen_ending": "0", "seppen_retired": "1"})
 }

@@ -5,9 +5,6 @@ package node
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -35,10 +32,6 @@ import (
 	"github.com/eiri/seppen/node/wire"
 )
 
-// ErrRemoved is returned by Run when the layout no longer has this incarnation: its memory
-// is of no use any more.
-var ErrRemoved = errors.New("removed from the layout")
-
 // Node is one node.
 type Node struct {
 	cfg     Config
@@ -55,6 +48,7 @@ type Node struct {
 	purge   *purge.Purger
 	router  *router.Router
 
+	*ends
 	stopping  atomic.Bool
 	life      context.Context //nolint:containedctx // ends what works in the background when the node stops
 	end       context.CancelFunc
@@ -76,7 +70,7 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	second := cmp.Or(cfg.second, time.Second)
-	n := &Node{cfg: cfg, second: second, log: log, state: member.New(cfg.Name, log)}
+	n := &Node{cfg: cfg, second: second, log: log, state: member.New(cfg.Name, log), ends: newEnds()}
 	n.life, n.end = context.WithCancel(context.Background())
 	self := n.state.Incarnation()
 	start := time.Now()
@@ -120,9 +114,11 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	n.state.OnAdopt(n.noteServing)
 	n.state.AfterAdopt(n.driver.Adopted)
 	n.state.AfterAdopt(n.peers.BeatSoon)
+	n.state.AfterAdopt(n.adopted)
 
 	opt := rest.Options{
 		MaxValue: cfg.MaxValue, BodyTimeout: cfg.BodyTimeout, MaxConns: cfg.MaxConns, Log: log, Metrics: rest.NewMetrics(registry),
+		Closing: n.ending.Load,
 	}
 	if opt.MaxConns == 0 {
 		opt.MaxConns = mem.conns
@@ -136,7 +132,7 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	}))
 	n.service = &peers.Service{State: n.state, Owner: n.owner, Status: n.Status, Heard: n.peers.Heard}
 	n.peer = &peer.Server{
-		Key: secret.PeerKey(), Self: n.state.Hello, TLS: cfg.PeerTLSServer, Log: log, Calls: n.service.Call, Bodies: n.service.Body,
+		Key: secret.PeerKey(), Self: n.state.Hello, TLS: cfg.PeerTLSServer, Log: log, Calls: n.call, Bodies: n.service.Body,
 	}
 	n.cfg.MaxConns = opt.MaxConns
 	return n, nil
@@ -166,143 +162,4 @@ func (n *Node) doubt(u uid.UID) {
 			n.log.Warn("copy is sound: it was damaged on its way", "uid", u.String())
 		}
 	})
-}
-
-// listeners are the node's three ports.
-type listeners struct{ rest, peer, admin net.Listener }
-
-func listen(cfg *Config) (l listeners, err error) {
-	for _, p := range []struct {
-		name, address string
-		l             *net.Listener
-	}{
-		{"REST", cfg.Listen, &l.rest}, {"peer", cfg.PeerListen, &l.peer}, {"admin", cfg.AdminListen, &l.admin},
-	} {
-		if *p.l, err = net.Listen("tcp", p.address); err != nil {
-			l.close()
-			return l, fmt.Errorf("%s port: %w", p.name, err)
-		}
-	}
-	return l, nil
-}
-
-func (l *listeners) close() {
-	for _, l := range []net.Listener{l.rest, l.peer, l.admin} {
-		if l != nil {
-			l.Close()
-		}
-	}
-}
-
-// Run serves until the context ends, then stops accepting, finishes what is in flight
-// and returns nil. Any other end is an error.
-func (n *Node) Run(ctx context.Context) error {
-	l, err := listen(&n.cfg)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	failed := make(chan error, 3)
-	serve := func(s *http.Server, l net.Listener) {
-		n.background.Go(func() {
-			if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-				failed <- err
-			}
-		})
-	}
-	serve(n.admin, l.admin)
-	stopPeer := n.peer.Serving(l.peer)
-	serve(n.rest, rest.Options{MaxConns: n.cfg.MaxConns}.Listener(l.rest))
-	n.background.Go(n.driver.Run)
-	n.background.Go(func() { n.reclaim.Run(ctx) })
-	n.background.Go(func() { n.purge.Run(ctx) })
-	n.background.Go(func() { n.copier.Run(ctx) })
-	n.background.Go(func() { n.trim(ctx) })
-	if n.cfg.Lifeline != nil {
-		go func() {
-			io.Copy(io.Discard, n.cfg.Lifeline) //nolint:errcheck // its end is what counts
-			n.log.Info("the parent process is gone")
-			cancel()
-		}()
-	}
-	if n.listening != nil {
-		n.listening(l)
-	}
-	n.log.Info("listening", "rest", l.rest.Addr().String(), "peer", l.peer.Addr().String(), "admin", l.admin.Addr().String(),
-		"incarnation", n.state.Incarnation().String())
-
-	var cause error
-	select {
-	case <-ctx.Done():
-	case cause = <-failed:
-	case <-n.state.Removed():
-		cause = ErrRemoved
-	}
-	cancel()
-	if errors.Is(cause, ErrRemoved) {
-		return n.wipe(stopPeer)
-	}
-	return errors.Join(cause, n.stop(stopPeer, n.cfg.DrainTimeout))
-}
-
-// wipeTimeout is for how long a removed node lets its clients finish, and then those whom it
-// cut off. It holds nothing that they could wait for.
-const wipeTimeout = time.Second
-
-// wipe ends a node that was removed, and gives its memory back unless somebody still reads it.
-func (n *Node) wipe(stopPeer func()) error {
-	n.end()
-	err := n.stop(stopPeer, wipeTimeout)
-	ctx, cancel := context.WithTimeout(context.Background(), wipeTimeout)
-	defer cancel()
-	if !n.clients.end(ctx) || !n.service.Drain(ctx) {
-		return errors.Join(ErrRemoved, err)
-	}
-	if err != nil {
-		n.log.Warn("clients were cut off", "error", err)
-	}
-	n.store.Close()
-	n.wiped = true
-	return ErrRemoved
-}
-
-// trim gives memory back that the store no longer needs.
-func (n *Node) trim(ctx context.Context) {
-	t := time.NewTicker(time.Second)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			n.store.Trim()
-		}
-	}
-}
-
-// stop ends the node in the order that lets requests in flight finish: clients first,
-// then peers, for which this node may still be an owner.
-func (n *Node) stop(stopPeer func(), drain time.Duration) error {
-	n.stopping.Store(true)
-	n.log.Info("stopping")
-	ctx, cancel := context.WithTimeout(context.Background(), drain)
-	defer cancel()
-	err := n.rest.Shutdown(ctx)
-	if err != nil {
-		err = fmt.Errorf("requests were still in flight after %v: %w", drain, err)
-		_ = n.rest.Close() // what is left is cut off
-	}
-	_ = n.admin.Close() // nobody waits for its answers
-	if !n.service.Drain(ctx) {
-		err = errors.Join(err, fmt.Errorf("requests of other nodes were still in flight after %v", drain))
-	}
-	stopPeer()
-	n.peers.Close()
-	n.driver.Close()
-	n.end()
-	n.router.Close()
-	n.background.Wait()
-	n.log.Info("stopped")
-	return err
 }

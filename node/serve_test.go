@@ -22,7 +22,7 @@ type served struct {
 	stop                   context.CancelFunc
 }
 
-func serveNode(t *testing.T, name layout.Name) *served {
+func serveNode(t *testing.T, name layout.Name, leaveTimeout time.Duration) *served {
 	ports := freePorts(t)
 	s := &served{name: name, url: "http://" + ports[0], peerAddr: ports[1], readyAt: "http://" + ports[2] + "/readyz", done: make(chan error, 1)}
 	ctx, stop := context.WithCancel(context.Background())
@@ -31,6 +31,7 @@ func serveNode(t *testing.T, name layout.Name) *served {
 	cfg := Config{
 		Name: name, Listen: ports[0], PeerListen: ports[1], AdminListen: ports[2], Secret: []byte(testSecret),
 		second: 100 * time.Millisecond, MaxValue: 64 << 20, BodyTimeout: 5 * time.Second, DrainTimeout: 5 * time.Second,
+		LeaveTimeout: leaveTimeout,
 	}
 	go func() { s.done <- Serve(ctx, cfg, plenty, slog.New(slog.DiscardHandler)) }()
 	return s
@@ -109,7 +110,7 @@ func TestRemovedNodeBeginsAnew(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 1, 1, plenty, nil)
 	all := c.fill()
-	s := serveNode(t, layout.Name{Base: "snow-r2", Range: layout.Range{Lo: 0, Hi: 255}})
+	s := serveNode(t, layout.Name{Base: "snow-r2", Range: layout.Range{Lo: 0, Hi: 255}}, 0)
 	first := c.awaits(s, "it answers", func(*peer.Status) bool { return true })
 	if ready := c.readyz(s); ready != http.StatusServiceUnavailable {
 		t.Errorf("ready without a layout: %d", ready)
@@ -161,4 +162,26 @@ func (c *cluster) refusesNothing(s *served, all contents) {
 	c.nodes = append(c.nodes, &running{Node: c.nodes[0].Node, url: s.url})
 	c.keeps(all, len(c.nodes)-1)
 	c.nodes = c.nodes[:len(c.nodes)-1]
+}
+
+// A node that was told to stop and waits to be let go does not begin anew when it is removed
+// instead: it stops.
+func TestRemovedNodeThatEndsStops(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 1, 1, plenty, nil)
+	s := serveNode(t, layout.Name{Base: "snow-r2", Range: layout.Range{Lo: 0, Hi: 255}}, 2*patience)
+	first := c.awaits(s, "it answers", func(*peer.Status) bool { return true })
+	c.join(s, first.Incarnation)
+	s.stop()
+	c.awaits(s, "it says that it is ending", func(now *peer.Status) bool { return now.Ending && !now.Ready })
+	c.write(func(d *draft) { d.removeID(first.Incarnation, false) })
+	c.dismiss(s.peerAddr)
+	select {
+	case err := <-s.done:
+		if err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it goes on")
+	}
 }

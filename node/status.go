@@ -27,11 +27,16 @@ func (n *Node) Ready() error {
 		return fmt.Errorf("stopping")
 	}
 	t := n.state.Table()
+	if n.ending.Load() {
+		return fmt.Errorf("ending: %s", n.endingText())
+	}
 	if t == nil {
 		return fmt.Errorf("no layout yet")
 	}
 	me := t.Member(n.state.Incarnation())
 	switch {
+	case me == nil && n.state.Retired():
+		return fmt.Errorf("retired: others have taken over, in layout %d; requests are passed on", t.Layout.Epoch)
 	case me == nil:
 		return fmt.Errorf("not in layout %d", t.Layout.Epoch)
 	case me.Phase == layout.Joining || me.Phase == layout.Attached:
@@ -46,6 +51,14 @@ func (n *Node) Ready() error {
 		return fmt.Errorf("cut off: none of the other owners was heard of for %d s", isolated)
 	}
 	return nil
+}
+
+// endingText says what a node that was told to stop waits for.
+func (n *Node) endingText() string {
+	if me := n.state.Me(); isNeeded(me) {
+		return fmt.Sprintf("%s, until others have taken over", me.Phase)
+	}
+	return "it has no duties any more"
 }
 
 func (n *Node) isIsolated() bool {
@@ -70,6 +83,7 @@ func (n *Node) Status() peer.Status {
 		Name: n.state.Name().String(), Range: n.state.Name().Range.String(), Incarnation: n.state.Incarnation(),
 		Keys: int64(stats.Keys), Values: int64(stats.Values), KeyBytes: stats.KeyBytes, ValueBytes: stats.ValueBytes,
 		MemoryUsed: stats.Used, MemoryLimit: stats.Limit, DedupRatio: dedupRatio(&stats), Ready: true,
+		Ending: n.ending.Load(), Retired: n.state.Retired(),
 	}
 	if err := n.Ready(); err != nil {
 		s.Ready, s.Reason = false, err.Error()

@@ -1,0 +1,99 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"github.com/eiri/seppen/api/layout"
+)
+
+// calm is for tests in which nothing may be refused: seconds are long enough that neither
+// leases run out nor owners count as lost because the machine is busy.
+func calm(cfg *Config) { patient(cfg); cfg.second = 700 * time.Millisecond }
+
+// The only copy of everything moves to another node while clients read and write at both and
+// at a third that passes on, and its process was told to stop. It goes on until it is let go,
+// and nothing is lost, stale or refused.
+func TestHistoryWithTheOnlyCopyMoved(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 1, 1, plenty, calm)
+	all := c.fill()
+	h := newHistory(t, c)
+	goes, comes, third := c.nodes[0], newcomer(t, "snow-r1", calm), newcomer(t, "snow-r2", calm)
+	c.write(func(d *draft) { d.admit(third) })
+	c.tell(third, goes)
+	h.ask(third)
+	h.run(historyKeys, func() {
+		goes.term()
+		c.unready(goes, "ending: serving, ")
+		c.serves(comes)
+		h.ask(comes)
+		c.write(func(d *draft) { d.phase(goes, layout.Leaving) })
+		c.tell(comes, goes)
+		c.says(comes, "is active", active)
+		c.unready(goes, "ending: leaving, ")
+		c.nodes = append(c.nodes, comes, third)
+		c.keeps(all, 0, 1, 2)
+		c.nodes = c.nodes[1:2]
+		if goes.hasEnded() {
+			t.Error("it ended before it was let go")
+		}
+		h.mayEnd(goes) // by now nobody has its address any more, but for these clients
+		c.write(func(d *draft) { d.remove(goes, false) })
+		c.tell(comes)
+		c.dismiss(goes.peerAddr)
+		c.ended(goes)
+		h.leave(goes)
+		time.Sleep(200 * time.Millisecond)
+	})
+	if n := h.statuses[503]; n > 0 {
+		t.Errorf("%d requests were refused", n)
+	}
+	c.keeps(all, 0)
+	for key := range all {
+		c.do(0, "DELETE", key, nil)
+	}
+	h.end(historyKeys)
+}
+
+// A member that was about to leave stays after all, and is a primary again; so it goes several
+// times, and then it retires and passes on. Nothing is lost, stale or refused.
+func TestHistoryWithAChangeOfMind(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 1, 2, plenty, calm)
+	all := c.fill()
+	h := newHistory(t, c)
+	undecided, stays := c.nodes[0], c.nodes[1]
+	h.run(historyKeys, func() {
+		for i := range 3 {
+			c.write(func(d *draft) { d.phase(undecided, layout.Leaving) })
+			c.tell(c.nodes[i%2])
+			c.unready(undecided, "leaving")
+			if i > 0 { // and once before the other one has taken over
+				c.says(stays, "is active", active)
+				c.keeps(all, 0, 1)
+			}
+			c.write(func(d *draft) { d.phase(undecided, layout.Serving); d.first(undecided) })
+			c.tell(c.nodes[(i+1)%2])
+			c.says(undecided, "is active", active)
+			c.eventually(func() bool { return undecided.Ready() == nil }, "it is ready again")
+			c.keeps(all, 0, 1)
+		}
+		c.write(func(d *draft) { d.phase(undecided, layout.Leaving) })
+		c.tell(c.nodes...)
+		c.takenOver()
+		c.write(func(d *draft) { d.remove(undecided, false) })
+		c.tell(c.nodes...)
+		c.unready(undecided, "retired: ")
+		c.keeps(all, 0, 1)
+	})
+	if n := h.statuses[503]; n > 0 {
+		t.Errorf("%d requests were refused", n)
+	}
+	c.keeps(all, 0, 1)
+	for key := range all {
+		c.do(0, "DELETE", key, nil)
+	}
+	c.nodes = []*running{stays}
+	h.end(historyKeys)
+}
