@@ -107,6 +107,7 @@ func (a *author) connected(n *node, p *process, conn *peer.Conn, status *peer.St
 	n.conn, n.nudge, n.status = conn, make(chan struct{}, 1), *status
 	n.epoch, n.offered, n.pending = status.Epoch, 0, 0
 	a.hear(n)
+	a.configure(n, a.settings())
 	nudge := n.nudge
 	a.workers.Go(func() { a.attend(n, conn, nudge) })
 }

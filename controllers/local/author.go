@@ -9,6 +9,7 @@ import (
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/controllers/membership"
 )
 
 const (
@@ -34,6 +35,9 @@ type author struct {
 	// In Kubernetes, where nodes do outlive the operator, both are kept in its API.
 	cluster layout.ID
 	current *layout.Layout
+	stay    []layout.Name // the nodes that are not to go
+	shape   []layout.Range
+	serial  uint64             // the last one that a node was named by
 	dead    map[layout.ID]bool // incarnations that are members and that we saw end
 
 	events  chan func()
@@ -57,6 +61,9 @@ type node struct {
 	index   int
 	name    layout.Name
 	address string // of the peer port
+
+	template template
+	dropped  bool // it is not needed any more, and ends
 
 	proc    *process // nil: none runs
 	home    string   // of the process
@@ -109,14 +116,12 @@ func newAuthor(cfg *Config) (*author, error) {
 	}
 	a := &author{
 		cfg: cfg, out: newOutput(cfg), cluster: layout.NewID(), dead: make(map[layout.ID]bool),
-		events: make(chan func()), started: time.Now(),
+		events: make(chan func()), started: time.Now(), stay: cfg.Names, shape: membership.Shape(cfg.Names),
 	}
 	self := peer.Hello{Cluster: a.cluster, Name: "author"}
 	a.dialer = &peer.Dialer{Key: secret.PeerKey(), Self: func() peer.Hello { return self }}
 	for i, name := range cfg.Names {
-		a.nodes = append(a.nodes, &node{
-			index: i, name: name, address: address(cfg.Port + portStep*i + peerOffset), due: a.started, backoff: minBackoff,
-		})
+		a.nodes = append(a.nodes, a.place(name, i))
 	}
 	return a, nil
 }
@@ -146,6 +151,8 @@ func (a *author) wait(ctx context.Context) {
 			over = true
 		case do := <-a.events:
 			do()
+		case c := <-a.cfg.Changes:
+			a.change(c)
 		}
 	}
 	for a.fatal == nil {

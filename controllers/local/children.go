@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,19 +31,21 @@ func (a *author) start(now time.Time) {
 		}
 	}
 	for _, n := range a.nodes {
-		if n.proc != nil || n.due.IsZero() || n.due.After(now) {
+		if n.proc != nil || n.dropped || n.due.IsZero() || n.due.After(now) {
 			continue
 		}
 		if starting++; starting > max(4, 2*runtime.GOMAXPROCS(0)) {
 			return
 		}
-		p, err := start(a.cfg.Executable, a.cfg.nodeArgs(n.index), a.cfg.Secret, a.out.logOf(n.name))
+		n.template = a.template()
+		p, err := start(a.cfg.Executable, a.cfg.nodeArgs(n), a.cfg.Secret, a.out.logOf(n.name))
 		if err != nil {
 			a.missed(n, err)
 			continue
 		}
 		a.homes++
 		n.proc, n.home, n.born, n.failing = p, strconv.Itoa(a.homes), now, ""
+		a.welcome(n)
 		a.connect(n, 0)
 		a.workers.Go(func() {
 			<-p.done
@@ -114,6 +117,10 @@ func (a *author) ended(n *node, p *process) {
 		return
 	}
 	a.urgent = true
+	if n.dropped {
+		a.nodes = slices.DeleteFunc(a.nodes, func(o *node) bool { return o == n })
+		return
+	}
 	a.upset()
 	what := fmt.Sprintf("%s (pid %d) died: %s. %s", n.name, p.pid(), p.end(), a.losses(id))
 	if !a.cfg.Restart {

@@ -45,7 +45,10 @@ above that, health and metrics two above.
 
 All data is in memory: it goes with the cluster, which Ctrl-C stops. With two or more
 copies any node may be killed: the others go on, it is started again and copies what it
-had. What happens is said on standard error.`,
+had. What happens is said on standard error.
+
+With -f, SIGHUP has the file read again: nodes come and go until the cluster is as it
+says, and nothing is lost. A node that is told to stop by SIGTERM is replaced first.`,
 		Example: `  seppen local
   seppen local --shards 8 --copies 3
   seppen local --nodes a-0-169,b-85-255,c-170-84
@@ -61,6 +64,9 @@ had. What happens is said on standard error.`,
 			ctx, kill, release := interrupts(cmd.Context())
 			defer release()
 			cfg.Kill = kill
+			changes, done := o.changes(cmd.ErrOrStderr())
+			defer done()
+			cfg.Changes = changes
 			return Run(ctx, cfg)
 		},
 	}
@@ -97,6 +103,7 @@ func (o *options) config(flags *pflag.FlagSet) (Config, error) {
 	case flags.Changed("nodes"):
 		c.Names, err = layout.ParseNames(o.nodes)
 	default:
+		c.Base = o.base
 		c.Names, err = layout.Names(o.base, o.shards, o.copies)
 	}
 	if err == nil && o.memory != "" {
@@ -121,19 +128,30 @@ func exclusive(flags *pflag.FlagSet) error {
 }
 
 func (c *Config) fromFile(path string) error {
-	cluster, err := v1alpha1.ReadFile(path)
+	base, change, err := read(path)
 	if err != nil {
 		return err
 	}
+	c.Base, c.Names, c.Limits = base, change.Names, change.Limits
+	return nil
+}
+
+// read is what a file asks for, and the name of the cluster in it.
+func read(path string) (base string, c Change, err error) {
+	cluster, err := v1alpha1.ReadFile(path)
+	if err != nil {
+		return "", c, err
+	}
 	spec := &cluster.Spec
-	c.Names, err = cluster.Nodes()
 	if spec.MemoryLimit != nil {
 		c.MemoryLimit = spec.MemoryLimit.Value()
 	}
 	if spec.ValueSizeLimit != nil {
 		c.MaxValue = spec.ValueSizeLimit.Value()
 	}
-	return err
+	c.MaxSurge, c.TransferLimit = spec.MaxSurge(), spec.TransferLimit()
+	c.Names, err = cluster.Nodes()
+	return cluster.Name, c, err
 }
 
 func bytes(s string) (int64, error) {

@@ -35,14 +35,17 @@ const (
 
 // Config says which cluster to run.
 type Config struct {
-	Names  []layout.Name
-	Port   int    // REST port of the first node
-	Secret string // 1 to 4096 bytes, without a line break at its end
+	Names  []layout.Name // of the first nodes
+	Base   string        // what later ones are called after; empty: as the first one
+	Port   int           // REST port of the first node
+	Secret string        // 1 to 4096 bytes, without a line break at its end
 
-	Restart     bool  // start a node again that died
-	MemoryLimit int64 // of each node, bytes; 0: an equal share of half of what this machine or its cgroup has
-	MaxValue    int64 // largest value, bytes; 0: what `seppen node` takes by itself
-	Verbose     bool  // pass on all that the nodes log, not only warnings and errors
+	Restart bool // start a node again that died
+	Limits
+	Verbose bool // pass on all that the nodes log, not only warnings and errors
+
+	// Changes are what is wanted instead, one after the other; nil: nothing ever.
+	Changes <-chan Change
 
 	Executable string          // the program that knows `node`; empty: this one
 	Stdout     io.Writer       // table, curl session, ready, stopped
@@ -50,6 +53,20 @@ type Config struct {
 	Kill       <-chan struct{} // closed: do not wait for nodes to stop by themselves
 
 	startTimeout time.Duration // until all nodes must be ready; 0: 3 minutes
+}
+
+// Limits are what can be chosen about all nodes.
+type Limits struct {
+	MemoryLimit   int64 // of each node, bytes; 0: an equal share of half of what this machine or its cgroup has
+	MaxValue      int64 // largest value, bytes; 0: what `seppen node` takes by itself
+	MaxSurge      int   // how many nodes are replaced at a time; 0: one
+	TransferLimit int64 // how many bytes a node that joins copies each second at most; 0: there is no limit
+}
+
+// Change is what is wanted of a cluster from now on.
+type Change struct {
+	Names []layout.Name // what counts of them is their ranges
+	Limits
 }
 
 // check tells what is wrong with the configuration, and fills in what was left open.
@@ -75,6 +92,9 @@ func (c *Config) check() error {
 	}
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = memoryShare(machineMemory(), len(c.Names))
+	}
+	if c.Base == "" {
+		c.Base = c.Names[0].Base
 	}
 	if c.Executable == "" {
 		self, err := os.Executable()

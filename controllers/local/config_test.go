@@ -110,7 +110,7 @@ func TestCheck(t *testing.T) {
 		{"no secret", Config{Names: all(1), Port: 9}, "a secret of 0 bytes"},
 		{"long secret", Config{Names: all(1), Port: 9, Secret: strings.Repeat("s", 4097)}, "a secret of 4097 bytes"},
 		{"secret with a newline", Config{Names: all(1), Port: 9, Secret: "s\n"}, "line break"},
-		{"no memory", Config{Names: all(1), Port: 9, Secret: "s", MemoryLimit: -1}, "below zero"},
+		{"no memory", Config{Names: all(1), Port: 9, Secret: "s", Limits: Limits{MemoryLimit: -1}}, "below zero"},
 	} {
 		if err := Run(t.Context(), c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)

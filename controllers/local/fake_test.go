@@ -70,10 +70,14 @@ type fake struct {
 	manner      string
 	incarnation layout.ID
 
-	mu     sync.Mutex
-	layout *layout.Layout
-	peers  *tracker
-	offers int // of layouts, so far
+	mu      sync.Mutex
+	layout  *layout.Layout
+	peers   *tracker
+	offers  int  // of layouts, so far
+	ending  bool // it was told to stop
+	retired bool // it was leaving, and is no member any more
+	limit   int64
+	free    chan struct{} // something happened by which it may end
 }
 
 func fakeNode(args []string) int {
@@ -87,6 +91,7 @@ func fakeNode(args []string) int {
 	memory := f.Int64("memory-limit", 0, "")
 	format := f.String("log-format", "", "")
 	f.Int64("max-value", 0, "")
+	f.Duration("leave-timeout", 0, "")
 	if err := f.Parse(args); err != nil || f.NArg() > 0 {
 		return 2
 	}
@@ -94,7 +99,7 @@ func fakeNode(args []string) int {
 	if err != nil || *memory <= 0 || *format != "text" {
 		return 2
 	}
-	n := &fake{name: parsed, incarnation: layout.NewID()}
+	n := &fake{name: parsed, incarnation: layout.NewID(), free: make(chan struct{}, 1)}
 	n.manner, _, _ = strings.Cut(parsed.Base, ".")
 
 	go func() {
@@ -149,7 +154,42 @@ func (n *fake) run(secret *uid.Secret, rest, peers, admin string) int {
 	defer server.Serving(n.peers)()
 	go http.Serve(listeners[0], http.HandlerFunc(n.serveREST)) //nolint:errcheck,gosec // it ends with the process
 	<-stop
+	n.end()
 	return 0
+}
+
+// end returns when the layout lets the node go, or the cluster is no more.
+func (n *fake) end() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ending = true
+	for n.duties() {
+		n.mu.Unlock()
+		<-n.free
+		n.mu.Lock()
+	}
+}
+
+func (n *fake) duties() bool { return n.phase().Acknowledges() }
+
+// phase is the node's own, 0 if it is no member.
+func (n *fake) phase() layout.Phase {
+	if n.layout == nil {
+		return 0
+	}
+	for _, m := range n.layout.Members {
+		if m.Incarnation == n.incarnation {
+			return m.Phase
+		}
+	}
+	return 0
+}
+
+func (n *fake) happened() {
+	select {
+	case n.free <- struct{}{}:
+	default:
+	}
 }
 
 // obey does what signals say.
@@ -171,7 +211,12 @@ func (n *fake) adopt(l *layout.Layout) {
 	if n.layout != nil && l.Epoch <= n.layout.Epoch {
 		return
 	}
+	defer n.happened()
 	if n.layout != nil && has(n.layout, n.incarnation) && !has(l, n.incarnation) {
+		if n.phase() == layout.Leaving {
+			n.layout, n.retired = l, true
+			return
+		}
 		if n.manner == "quits" {
 			os.Exit(4)
 		}
@@ -200,6 +245,8 @@ func (n *fake) call(r *peer.Request) {
 		r.Reply(peer.CodeOK, nil, nil)
 	case peer.OpLayout:
 		n.offered(r)
+	case peer.OpSettings:
+		n.settings(r)
 	case peer.OpStatus:
 		b, err := json.Marshal(n.status())
 		if err != nil {
@@ -210,6 +257,20 @@ func (n *fake) call(r *peer.Request) {
 	default:
 		r.Reply(peer.CodeBad, []byte("unknown"), nil)
 	}
+}
+
+// settings are taken in. Without a cluster there is nothing to wait for.
+func (n *fake) settings(r *peer.Request) {
+	s, err := peer.ParseSettings(r)
+	if err != nil {
+		r.Reply(peer.CodeBad, []byte(err.Error()), nil)
+		return
+	}
+	if n.limit = s.TransferBytesPerSecond; s.Dissolve {
+		n.layout = nil
+		n.happened()
+	}
+	r.Reply(peer.CodeOK, nil, nil)
 }
 
 // offered is a layout, which the fake adopts in its manner.
@@ -236,7 +297,9 @@ func (n *fake) offered(r *peer.Request) {
 }
 
 func (n *fake) status() peer.Status {
-	s := peer.Status{Name: n.name.String(), Range: n.name.Range.String(), Incarnation: n.incarnation}
+	s := peer.Status{
+		Name: n.name.String(), Range: n.name.Range.String(), Incarnation: n.incarnation, Ending: n.ending, Retired: n.retired,
+	}
 	if n.manner == "disowned" {
 		s.Name = "another-0-255"
 	}
@@ -282,6 +345,7 @@ func (n *fake) serveREST(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	w.Header().Set("Pid", strconv.Itoa(os.Getpid()))
+	w.Header().Set("Limit", strconv.FormatInt(n.limit, 10))
 	w.Write(n.layout.Encode()) //nolint:errcheck // the test that asks sees it
 }
 

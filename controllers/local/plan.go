@@ -20,6 +20,7 @@ func (a *author) plan() {
 		return
 	}
 	for range maxSteps {
+		a.members()
 		if !a.step() {
 			break
 		}
@@ -36,7 +37,7 @@ func (a *author) plan() {
 
 // step takes one step, if there is one.
 func (a *author) step() bool {
-	next, why := placement.Next(a.cluster, a.current, a.cfg.Names, a.world())
+	next, why := placement.Next(a.cluster, a.current, a.stay, a.world())
 	if next == nil {
 		if a.ready && why != "" && why != a.puzzled {
 			a.out.note("waiting: %s", why)
@@ -64,7 +65,7 @@ func (a *author) step() bool {
 func (a *author) world() placement.World {
 	w := placement.World{Silent: make(map[layout.ID]time.Duration)}
 	for _, n := range a.nodes {
-		if n.last == (layout.ID{}) {
+		if n.last == (layout.ID{}) || n.dropped {
 			continue
 		}
 		if a.ready {
@@ -85,13 +86,14 @@ func (n *node) observation(answering time.Duration) placement.Observation {
 	return placement.Observation{
 		Name: n.name, Address: n.address, Home: n.home, Incarnation: n.last, Cluster: s.Cluster, Epoch: s.Epoch,
 		Layout: s.Layout, Purged: s.Purged, Segments: s.Segments, Peers: s.Peers, Answering: answering,
+		Unfit: s.Ending || s.Retired,
 	}
 }
 
 // listen says who does not answer any more.
 func (a *author) listen() {
 	for _, n := range a.nodes {
-		if a.ready && n.last != (layout.ID{}) && !n.silent && a.silence(n) >= placement.SuspectAfter {
+		if a.ready && n.last != (layout.ID{}) && !n.silent && !n.dropped && a.silence(n) >= placement.SuspectAfter {
 			n.silent = true
 			a.upset()
 			a.out.note("%s (pid %d) has not answered for %.1f s.", n.name, n.proc.pid(), a.silence(n).Seconds())

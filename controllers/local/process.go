@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // What a child finds open besides its standard files.
@@ -155,21 +156,25 @@ func (p *process) end() string {
 	return p.err.Error()
 }
 
-// nodeArgs are the arguments of `seppen node` for node i.
-func (c *Config) nodeArgs(i int) []string {
-	port := c.Port + portStep*i
+// leaveTimeout is how long a node that is told to stop waits for others to take its place.
+const leaveTimeout = time.Hour
+
+// nodeArgs are the arguments of `seppen node` for a node.
+func (c *Config) nodeArgs(n *node) []string {
+	port := c.Port + portStep*n.index
 	args := []string{
-		"--name", c.Names[i].String(),
+		"--name", n.name.String(),
 		"--listen", address(port),
 		"--peer-listen", address(port + peerOffset),
 		"--admin-listen", address(port + adminOffset),
 		"--secret-file", secretPath,
 		"--lifeline", strconv.Itoa(lifelineFD),
-		"--memory-limit", strconv.FormatInt(c.MemoryLimit, 10),
+		"--memory-limit", strconv.FormatInt(n.template.memoryLimit, 10),
+		"--leave-timeout", leaveTimeout.String(),
 		"--log-format", "text",
 	}
-	if c.MaxValue > 0 {
-		args = append(args, "--max-value", strconv.FormatInt(c.MaxValue, 10))
+	if n.template.maxValue > 0 {
+		args = append(args, "--max-value", strconv.FormatInt(n.template.maxValue, 10))
 	}
 	return args
 }

@@ -4,6 +4,19 @@ import (
 	"github.com/eiri/seppen/api/peer"
 )
 
+// configure hands the settings to a node.
+func (a *author) configure(n *node, s peer.Settings) {
+	conn := n.conn
+	if conn == nil {
+		return
+	}
+	a.workers.Go(func() {
+		if err := peer.PushSettings(a.ctx, conn, s); err != nil {
+			a.tell(func() { a.answered(n, conn, nil, err) })
+		}
+	})
+}
+
 // push hands the layout to every node that does not have it, to all at once; nobody waits
 // for a slow one. One that does not take it is offered it again when it has said how it is.
 func (a *author) push() {
