@@ -192,6 +192,7 @@ type response struct {
 	status int
 	header http.Header
 	body   []byte
+	closes bool // it asks for the connection to be closed
 }
 
 func (c *cluster) do(node int, method, key string, body []byte, headers ...string) response {
@@ -237,5 +238,5 @@ func (c *cluster) request(url, method, key string, body []byte, headers ...strin
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	return response{resp.StatusCode, resp.Header, b}, err
+	return response{resp.StatusCode, resp.Header, b, resp.Close}, err
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -132,10 +133,8 @@ func TestEndingMemberWaits(t *testing.T) {
 			c.write(func(d *draft) { d.remove(n, false) })
 			c.dismiss(n.peerAddr)
 		}},
-		"its time is up":          {func(cfg *Config) { cfg.LeaveTimeout = time.Second }, layout.Serving, func(*cluster, *running) {}},
-		"its parent is gone":      {func(cfg *Config) { patient(cfg); cfg.Lifeline = lifeline }, layout.Serving, func(*cluster, *running) { parent.Close() }}, //nolint:errcheck // a pipe's never fails
-		"the cluster is no more":  {patient, layout.Serving, func(c *cluster, n *running) { c.configure(n, peer.Settings{Dissolve: true}) }},
-		"a port of its is closed": {patient, layout.Serving, func(_ *cluster, n *running) { n.failed <- io.ErrUnexpectedEOF }},
+		"its parent is gone":     {func(cfg *Config) { patient(cfg); cfg.Lifeline = lifeline }, layout.Serving, func(*cluster, *running) { parent.Close() }}, //nolint:errcheck // a pipe's never fails
+		"the cluster is no more": {patient, layout.Serving, func(c *cluster, n *running) { c.configure(n, peer.Settings{Dissolve: true}) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -146,26 +145,36 @@ func TestEndingMemberWaits(t *testing.T) {
 				c.write(func(d *draft) { d.phase(n, layout.Attached) })
 				c.tell(n, c.nodes[0])
 			}
-			told := time.Now()
 			n.term()
 			c.unready(n, "ending: "+tt.phase.String()+", ")
 			c.passesOn(n)
-			if name != "its time is up" && n.hasEnded() {
+			if n.hasEnded() {
 				t.Fatal("it did not wait")
 			}
 			tt.end(c, n)
-			if name == "a port of its is closed" {
-				c.eventually(n.hasEnded, "it ends")
-				if err := n.stop(); err == nil {
-					t.Error("it ended as if nothing were wrong")
-				}
-				return
-			}
 			c.ended(n)
-			if took := time.Since(told); name == "its time is up" && took < n.cfg.LeaveTimeout {
-				t.Errorf("it waited for only %v", took)
-			}
 		})
+	}
+}
+
+// Nobody waits for ever, nor without a port.
+func TestEndingMemberGivesUp(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 1, 1, plenty, func(cfg *Config) { cfg.LeaveTimeout = 500 * time.Millisecond })
+	told := time.Now()
+	c.nodes[0].term()
+	c.ended(c.nodes[0])
+	if took := time.Since(told); took < c.nodes[0].cfg.LeaveTimeout {
+		t.Errorf("it waited for only %v", took)
+	}
+	c = startCluster(t, 1, 1, plenty, patient)
+	n := c.nodes[0]
+	n.term()
+	c.unready(n, "ending: ")
+	n.failed <- io.ErrUnexpectedEOF
+	c.eventually(n.hasEnded, "it ends")
+	if err := n.stop(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("it ended with %v", err)
 	}
 }
 
@@ -181,6 +190,9 @@ func (c *cluster) passesOn(n *running) {
 			r := c.doAt(n.url, q.method, "passed-on", []byte("v"))
 			if r.status != q.status {
 				c.t.Errorf("%s at %s: %d %s, want %d", q.method, n.cfg.Name, r.status, r.body, q.status)
+			}
+			if r.closes != n.Status().Ending {
+				c.t.Errorf("%s at %s asks for the connection to be closed: %v", q.method, n.cfg.Name, r.closes)
 			}
 		}
 	}
@@ -260,4 +272,18 @@ func TestLinger(t *testing.T) {
 	if took := time.Since(told); took < n.cfg.Linger {
 		t.Errorf("it ended after %v", took)
 	}
+}
+
+// Whoever is removed as one that was suspected has nothing to say any more.
+func TestRemovedNodeDoesNotLinger(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 1, 1, plenty, nil)
+	n := newcomer(t, "snow-r2", func(cfg *Config) { cfg.Linger = 2 * patience })
+	c.serves(n)
+	n.term()
+	c.unready(n, "ending: ")
+	c.passesOn(n)
+	c.write(func(d *draft) { d.remove(n, false) })
+	c.dismiss(n.peerAddr)
+	c.ended(n)
 }

@@ -13,29 +13,30 @@ func (n *Node) call(r *peer.Request) {
 		n.service.Call(r)
 		return
 	}
-	if err := n.configure(r); err != nil {
+	r = r.Detach() // its answer leaves at once: the node may be about to end
+	s, err := n.configure(r)
+	if err != nil {
 		r.Reply(peer.CodeRefused, []byte(err.Error()), nil)
 		return
 	}
 	r.Reply(peer.CodeOK, nil, nil)
+	if s.Dissolve {
+		n.log.Info("the cluster is dissolved", "author", r.From.Name)
+		n.dissolve()
+	}
 }
 
 // errNotAuthor: nodes tell each other layouts, which their author has numbered, but no settings.
 var errNotAuthor = errors.New("settings come from the cluster's author, and not from a node")
 
-// configure follows what the author says.
-func (n *Node) configure(r *peer.Request) error {
+// configure follows what the author says, but does not end the node.
+func (n *Node) configure(r *peer.Request) (peer.Settings, error) {
 	if r.From.Incarnation != (layout.ID{}) {
-		return errNotAuthor
+		return peer.Settings{}, errNotAuthor
 	}
 	s, err := peer.ParseSettings(r)
-	if err != nil {
-		return err
+	if err == nil {
+		n.copier.SetLimit(s.TransferBytesPerSecond)
 	}
-	n.copier.SetLimit(s.TransferBytesPerSecond)
-	if s.Dissolve {
-		n.log.Info("the cluster is dissolved", "author", r.From.Name)
-		n.dissolve()
-	}
-	return nil
+	return s, err
 }
