@@ -52,6 +52,7 @@ type cluster struct {
 	said     *journal
 	registry *registry
 	network  *network // nil: nodes reach each other directly
+	service  *service // nil: nodes stay what they are
 	http     *http.Client
 }
 
@@ -67,16 +68,20 @@ func start(t *testing.T, shards, copies int, proxies bool) *cluster {
 	for _, n := range names {
 		c.names, c.ranges = append(c.names, n.String()), append(c.ranges, n.Range)
 	}
-	c.http = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	c.http = newClient()
 	if proxies {
 		c.network = newNetwork()
 	}
 	c.registry = newRegistry(t, c.way)
 	t.Cleanup(c.stop)
-	c.launch(shards, copies)
+	c.launch("--name", "c", "--shards", strconv.Itoa(shards), "--copies", strconv.Itoa(copies))
 	c.eventually("ready", func() bool { return len(c.said.find("^ready$")) > 0 })
 	c.calm()
 	return c
+}
+
+func newClient() *http.Client {
+	return &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 }
 
 // way tells a node its peer port.
@@ -88,7 +93,7 @@ func (c *cluster) way(name, address string) (string, error) {
 	return own, c.network.open(name, address, own)
 }
 
-func (c *cluster) launch(shards, copies int) {
+func (c *cluster) launch(what ...string) {
 	c.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -98,10 +103,9 @@ func (c *cluster) launch(shards, copies int) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	args := []string{
-		"local", "--name", "c", "--shards", strconv.Itoa(shards), "--copies", strconv.Itoa(copies), "--port", strconv.Itoa(c.port),
-		"--secret", secretText, "--memory-limit", "768MiB",
-	}
+	args := slices.Concat([]string{"local"}, what, []string{
+		"--port", strconv.Itoa(c.port), "--secret", secretText, "--memory-limit", "768MiB",
+	})
 	if *verbose {
 		args = append(args, "--verbose")
 	}
@@ -164,7 +168,14 @@ func (c *cluster) stop() {
 	}
 }
 
-func (c *cluster) rest(i int) string  { return at(c.port + step*i) }
+// rest is where node i takes requests of clients, or where a Service has them go.
+func (c *cluster) rest(i int) string {
+	if c.service != nil {
+		return c.service.pick(i)
+	}
+	return at(c.port + step*i)
+}
+
 func (c *cluster) admin(i int) string { return at(c.port + step*i + adminPort) }
 
 func (c *cluster) kill(i int) *process {

@@ -27,6 +27,10 @@ type history struct {
 	mu      sync.Mutex
 	ops     []porcupine.Operation
 	answers map[string]int
+
+	longest   time.Duration // that a client waited that did not give up
+	longestOf string        // for what
+	unknown   int           // requests of such a client whose outcome it does not know
 }
 
 // newHistory is about new keys, so that what was unknown before does not matter.

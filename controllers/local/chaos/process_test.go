@@ -52,6 +52,7 @@ type registry struct {
 // process is one process that is a node.
 type process struct {
 	name string
+	peer string // its peer port
 	pid  int
 	born time.Time
 }
@@ -88,6 +89,7 @@ func (r *registry) register(conn net.Conn) error {
 	if _, err := fmt.Fscanln(conn, &p.name, &port, &p.pid); err != nil {
 		return nil //nolint:nilerr // it was killed before it could tell
 	}
+	p.peer = port
 	port, err := r.way(p.name, port)
 	if err != nil {
 		return err
