@@ -54,7 +54,7 @@ func (p *Peers) push(ctx context.Context, m *layout.Member) error {
 
 // exchange asks on a bulk connection. Whoever calls it gives the connection back.
 // A kept connection may have been closed by the other side meanwhile: then once more.
-func (p *Peers) exchange(ctx context.Context, l *link, op peer.Op, payload []byte, body kv.Chunked) (peer.Reply, *peer.Bulk, io.Reader, error) {
+func (p *Peers) exchange(ctx context.Context, l *link, op peer.Op, payload []byte, body kv.Chunked) (peer.Reply, *peer.Bulk, *io.LimitedReader, error) {
 	var size int64
 	if body != nil {
 		size = body.Size()
@@ -62,18 +62,18 @@ func (p *Peers) exchange(ctx context.Context, l *link, op peer.Op, payload []byt
 	for fresh := false; ; fresh = true {
 		bulk, err := l.takeBulk(ctx, fresh)
 		if err != nil {
-			return peer.Reply{}, nil, nil, failed(l.member, op, err)
+			return peer.Reply{}, nil, nil, p.left(l.member, failed(l.member, op, err))
 		}
-		r, _, reader, err := bulk.Exchange(ctx, op, p.state.Epoch(), payload, size, func(w io.Writer) error {
+		r, n, reader, err := bulk.Exchange(ctx, op, p.state.Epoch(), payload, size, func(w io.Writer) error {
 			return kv.WriteChunks(w, body)
 		})
 		if err == nil {
-			return r, bulk, reader, nil
+			return r, bulk, &io.LimitedReader{R: reader, N: n}, nil
 		}
 		bulk.Close()
-		// Both operations on bulk connections are idempotent.
+		// All operations on bulk connections are idempotent.
 		if fresh || !errors.Is(err, peer.ErrBroken) || ctx.Err() != nil {
-			return peer.Reply{}, nil, nil, failed(l.member, op, err)
+			return peer.Reply{}, nil, nil, p.left(l.member, failed(l.member, op, err))
 		}
 	}
 }
@@ -119,7 +119,7 @@ func (p *Peers) fetchBody(ctx context.Context, m *layout.Member, u uid.UID, size
 		p.suspect(ctx, m, u)
 		err = fmt.Errorf("%w: %s at %s", ErrCorrupt, u, m.Name)
 	} else if err != nil {
-		err = failed(m, wire.OpValue, err)
+		err = p.left(m, failed(m, wire.OpValue, err))
 	}
 	if err != nil {
 		staged.Discard()

@@ -5,13 +5,16 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/s2"
 
+	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
@@ -31,6 +34,15 @@ func fetchReply(values ...string) []byte {
 	return b
 }
 
+// plain is such a reply in its plain form, packed in another one.
+func plain(values ...string) []byte {
+	return append([]byte{byte(wire.FormPlain)}, fetchReply(values...)...)
+}
+
+func packed(values ...string) []byte {
+	return append([]byte{byte(wire.FormS2)}, s2.Encode(nil, fetchReply(values...))...)
+}
+
 // sends has the other answer all bodies so.
 func (o *other) sends(b []byte) {
 	o.body = func(r *peer.BodyRequest) {
@@ -38,38 +50,54 @@ func (o *other) sends(b []byte) {
 	}
 }
 
-// TestFetch: values come in their order, what is gone is said, what is left unread does
-// not disturb the next one, and a reply that is no reply is an error of its owner's.
+// bomb is a block that says it becomes very large.
+func bomb(size uint64) []byte {
+	return binary.AppendUvarint([]byte{byte(wire.FormS2)}, size)
+}
+
+// TestFetch: values come in their order, what is gone is said, and a reply that is no reply
+// is an error of its owner's; what came whole before it counts.
 func TestFetch(t *testing.T) {
 	large := strings.Repeat("large ", 100_000)
 	uids := []uid.UID{{1}, {2}, {3}}
-	overflow := fetchReply("a", "b", "c")
-	overflow[0] = 0x80
+	overflow := plain("a", "b", "c")
+	overflow[1] = 0x80
+	all := []string{"one", "", large}
 	for name, test := range map[string]struct {
 		reply []byte
-		read  int // of each value; -1: all
 		want  []string
 		ok    bool
 		kept  bool // the connection, as all that it brought was read
 	}{
-		"all":              {fetchReply("one", "", large), -1, []string{"one", "", large}, true, true},
-		"gone":             {fetchReply("-", "two", "-"), -1, []string{"-", "two", "-"}, true, true},
-		"left unread":      {fetchReply("one", large, "three"), 2, []string{"on", "la", "th"}, true, true},
-		"nothing read":     {fetchReply("one", large, "three"), 0, []string{"", "", ""}, true, true},
-		"no reply":         {nil, -1, nil, false, true},
-		"half a length":    {append(fetchReply("one"), 0, 0, 0), -1, []string{"one"}, false, true},
-		"one short":        {fetchReply("one", "two"), -1, []string{"one", "two"}, false, true},
-		"bytes short":      {fetchReply("one", "two", "three")[:32], -1, []string{"one", "two", "th"}, false, true},
-		"short and unread": {fetchReply("one", "two", "three")[:32], 0, []string{"", "", ""}, false, true},
-		"one too many":     {fetchReply("one", "two", "three", "four"), -1, []string{"one", "two", "three"}, false, false},
-		"endless value":    {overflow, -1, nil, false, false},
+		"all":                 {plain(all...), all, true, true},
+		"compressed":          {packed(all...), all, true, true},
+		"gone":                {plain("-", "two", "-"), []string{"-", "two", "-"}, true, true},
+		"gone, compressed":    {packed("-", "two", "-"), []string{"-", "two", "-"}, true, true},
+		"no reply":            {nil, nil, false, true},
+		"a form alone":        {plain(), nil, false, true},
+		"half a length":       {append(plain("one"), 0, 0, 0), []string{"one"}, false, true},
+		"one short":           {plain("one", "two"), []string{"one", "two"}, false, true},
+		"short, compressed":   {packed("one", "two"), []string{"one", "two"}, false, true},
+		"bytes short":         {plain("one", "two", "three")[:33], []string{"one", "two"}, false, true},
+		"one too many":        {plain("one", "two", "three", "four"), []string{"one", "two", "three"}, false, true},
+		"too many, packed":    {packed("one", "two", "three", "four"), []string{"one", "two", "three"}, false, true},
+		"more than asked":     {plain(large, large, large), nil, false, false},
+		"more, compressed":    {packed(large, large, large), nil, false, true},
+		"more, as if less":    {append(packed("one"), make([]byte, 700_000)...), nil, false, false},
+		"endless value":       {overflow, nil, false, true},
+		"unknown form":        {append([]byte{2}, fetchReply(all...)...), nil, false, false},
+		"both forms":          {append([]byte{3}, fetchReply(all...)...), nil, false, false},
+		"no block":            {bomb(1 << 63)[:4], nil, false, true},
+		"bomb":                {bomb(1 << 30), nil, false, true},
+		"larger bomb":         {bomb(1 << 62), nil, false, true},
+		"block of too little": {append(bomb(100), 0), nil, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOther(t)
 			p, m, _ := newPeers(t, o, 1)
 			o.sends(test.reply)
 			var got []string
-			err := p.Fetch(t.Context(), m, uids, func(u uid.UID, size int64, r io.Reader) error {
+			came, err := p.Fetch(t.Context(), m, &wire.Copy{UIDs: uids, Forms: wire.FormS2}, int64(len(large)+3), func(u uid.UID, size int64, b []byte) error {
 				if u != uids[len(got)] {
 					t.Errorf("%v is not the next", u)
 				}
@@ -77,12 +105,11 @@ func TestFetch(t *testing.T) {
 					got = append(got, "-")
 					return nil
 				}
-				if test.read >= 0 {
-					r = io.LimitReader(r, int64(test.read))
+				if int64(len(b)) != size {
+					t.Errorf("%d bytes of %d", len(b), size)
 				}
-				b, err := io.ReadAll(r)
 				got = append(got, string(b))
-				return err
+				return nil
 			})
 			if test.ok {
 				is(t, err, nil)
@@ -95,6 +122,62 @@ func TestFetch(t *testing.T) {
 			if kept := len(p.link(m).bulk); kept == 1 != test.kept {
 				t.Errorf("%d connections are kept", kept)
 			}
+			if test.kept && came != int64(len(test.reply)) || came > int64(len(test.reply)) {
+				t.Errorf("%d bytes came of %d", came, len(test.reply))
+			}
+		})
+	}
+}
+
+// TestFetchPart: the part that was asked for comes, or an error of its owner's.
+func TestFetchPart(t *testing.T) {
+	part := strings.Repeat("p", 40)
+	sized := func(size uint64, form byte, text string) []byte {
+		b := append(binary.BigEndian.AppendUint64(nil, size), text...)
+		if wire.Form(form) == wire.FormS2 {
+			b = s2.Encode(nil, b)
+		}
+		return append([]byte{form}, b...)
+	}
+	for name, test := range map[string]struct {
+		reply []byte
+		size  int64
+		want  string
+		ok    bool
+	}{
+		"all of it":         {sized(50, 0, part), 50, part, true},
+		"compressed":        {sized(50, 1, part), 50, part, true},
+		"gone":              {plain("-"), -1, "", true},
+		"gone, compressed":  {packed("-"), -1, "", true},
+		"of another size":   {sized(51, 0, part), 51, "", true},
+		"no reply":          {nil, 0, "", false},
+		"half a length":     {plain(part)[:5], 0, "", false},
+		"too short":         {sized(50, 0, part[1:]), 0, "", false},
+		"too short, packed": {sized(50, 1, part[1:]), 0, "", false},
+		"too long":          {sized(50, 0, part+"s"), 0, "", false},
+		"too long, packed":  {sized(50, 1, part+"s"), 0, "", false},
+		"endless":           {sized(1<<63, 0, part), 0, "", false},
+		"unknown form":      {sized(50, 4, part), 0, "", false},
+		"bomb":              {bomb(1 << 30), 0, "", false},
+		"no block":          {sized(50, 1, part)[:4], 0, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOther(t)
+			p, m, _ := newPeers(t, o, 1)
+			o.sends(test.reply)
+			var b strings.Builder
+			size, _, err := p.FetchPart(t.Context(), m, &wire.Copy{UIDs: []uid.UID{{1}}, Offset: 5, Length: 40}, 50, &b)
+			if b.String() != test.want {
+				t.Errorf("%q, want %q", b.String(), test.want)
+			}
+			if !test.ok {
+				is(t, err, kv.ErrUnavailable)
+				return
+			}
+			is(t, err, nil)
+			if size != test.size {
+				t.Errorf("size %d", size)
+			}
 		})
 	}
 }
@@ -103,10 +186,11 @@ func TestFetch(t *testing.T) {
 func TestFetchEnds(t *testing.T) {
 	o := newOther(t)
 	p, m, _ := newPeers(t, o, 1)
-	o.sends(fetchReply("one", "two"))
+	o.sends(plain("one", "two"))
 	own := errors.New("own")
 	calls := 0
-	err := p.Fetch(t.Context(), m, []uid.UID{{1}, {2}}, func(uid.UID, int64, io.Reader) error {
+	q := &wire.Copy{UIDs: []uid.UID{{1}, {2}}}
+	_, err := p.Fetch(t.Context(), m, q, 100, func(uid.UID, int64, []byte) error {
 		calls++
 		return own
 	})
@@ -114,42 +198,41 @@ func TestFetchEnds(t *testing.T) {
 		t.Errorf("%v after %d calls", err, calls)
 	}
 	n := 0
-	is(t, p.Fetch(t.Context(), m, []uid.UID{{1}, {2}}, func(uid.UID, int64, io.Reader) error { n++; return nil }), nil)
+	_, err = p.Fetch(t.Context(), m, q, 100, func(uid.UID, int64, []byte) error { n++; return nil })
+	is(t, err, nil)
 	if n != 2 {
 		t.Errorf("%d values", n)
 	}
 	o.body = func(r *peer.BodyRequest) { _ = r.Reply(peer.CodeRefused, []byte("no"), 0, nil) }
-	is(t, p.Fetch(t.Context(), m, []uid.UID{{1}}, nil), kv.ErrUnavailable)
+	_, err = p.Fetch(t.Context(), m, q, 100, nil)
+	is(t, err, kv.ErrUnavailable)
 }
 
 // TestFetchIsGivenUp: an owner that stops in the middle of a value does not hold up a node
-// that gives up.
+// that gives up; what came whole before is not lost.
 func TestFetchIsGivenUp(t *testing.T) {
 	o := newOther(t)
 	p, m, _ := newPeers(t, o, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	reply := fetchReply(strings.Repeat("x", 1<<20))
+	reply := plain("one", strings.Repeat("x", 1<<20))
 	o.body = func(r *peer.BodyRequest) {
 		_ = r.Reply(peer.CodeOK, nil, int64(len(reply)), func(w io.Writer) error {
 			_, err := w.Write(reply[:len(reply)/2])
+			time.AfterFunc(50*time.Millisecond, cancel)
 			<-ended
 			return errors.Join(err, io.ErrClosedPipe)
 		})
 	}
-	err := p.Fetch(ctx, m, []uid.UID{{1}}, func(_ uid.UID, _ int64, r io.Reader) error {
-		cancel()
-		start := time.Now()
-		_, err := io.Copy(io.Discard, r)
-		if time.Since(start) > 4*time.Second { // each piece may take 5
-			t.Error("it waited for the rest")
-		}
-		return err
-	})
+	start, n := time.Now(), 0
+	came, err := p.Fetch(ctx, m, &wire.Copy{UIDs: []uid.UID{{1}, {2}}}, 2<<20, func(uid.UID, int64, []byte) error { n++; return nil })
+	if time.Since(start) > 4*time.Second { // each piece may take 5
+		t.Error("it waited for the rest")
+	}
 	close(ended)
 	is(t, err, kv.ErrUnavailable)
-	if kept := len(p.link(m).bulk); kept != 0 {
-		t.Errorf("%d connections are kept", kept)
+	if kept := len(p.link(m).bulk); kept != 0 || n != 1 || came < 100_000 || came > int64(len(reply)) {
+		t.Errorf("%d connections are kept, %d values and %d bytes came", kept, n, came)
 	}
 }
 
@@ -157,31 +240,164 @@ func TestFetchIsGivenUp(t *testing.T) {
 func TestPages(t *testing.T) {
 	o := newOther(t)
 	p, m, _ := newPeers(t, o, 1)
-	entries := wire.EntryPage{Watermark: kv.Version{View: 3, N: 4}, Entries: []kv.Entry{{Key: "k"}}, More: true}
-	values := wire.UIDPage{Bytes: 9, Values: []wire.ValueInfo{{UID: uid.UID{7, 1}, Size: 5, Witness: 6}}}
-	asked := map[peer.Op][]byte{}
+	pages := newPages(o)
+	pages.ask(t, p, m)
+	want := map[peer.Op][]byte{
+		wire.OpSomeEntries: entriesAfter(7, "after").Append(nil),
+		wire.OpSomeUIDs:    uidsAfter(7, uid.UID{7}).Append(nil),
+	}
+	if diff := cmp.Diff(want, pages.asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	o.call = func(r *peer.Request) { r.Reply(peer.CodeOK, []byte{1}, nil) }
+	_, _, err := p.Entries(t.Context(), m, entriesAfter(7, ""))
+	is(t, err, kv.ErrUnavailable)
+	_, _, err = p.UIDs(t.Context(), m, uidsAfter(7, uid.UID{}))
+	is(t, err, kv.ErrUnavailable)
+}
+
+// pages are what the other answers to all who ask for pages.
+type pages struct {
+	entries wire.EntryPage
+	values  wire.UIDPage
+	asked   map[peer.Op][]byte
+}
+
+func newPages(o *other) *pages {
+	s := &pages{
+		entries: wire.EntryPage{Watermark: kv.Version{View: 3, N: 4}, Entries: []kv.Entry{{Key: "k"}}, More: true},
+		values:  wire.UIDPage{Bytes: 9, Values: []wire.ValueInfo{{UID: uid.UID{7, 1}, Size: 5, Witness: 6}}},
+		asked:   map[peer.Op][]byte{},
+	}
 	o.call = func(r *peer.Request) {
-		asked[r.Op] = bytes.Clone(r.Payload)
-		r.Reply(peer.CodeOK, map[peer.Op][]byte{wire.OpEntries: entries.Append(nil), wire.OpUIDs: values.Append(nil)}[r.Op], nil)
+		s.asked[r.Op] = bytes.Clone(r.Payload)
+		entries, values := s.entries.Append(nil), s.values.Append(nil)
+		r.Reply(peer.CodeOK, map[peer.Op][]byte{
+			wire.OpEntries: entries, wire.OpSomeEntries: entries, wire.OpUIDs: values, wire.OpSomeUIDs: values,
+		}[r.Op], nil)
 	}
-	e, err := p.Entries(t.Context(), m, 7, "after")
-	if diff := cmp.Diff(entries, e); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
+	return s
+}
+
+func (s *pages) ask(t *testing.T, p *Peers, m *layout.Member) {
+	t.Helper()
+	e, came, err := p.Entries(t.Context(), m, entriesAfter(7, "after"))
+	if diff := cmp.Diff(s.entries, e); diff != "" || err != nil || came != int64(len(s.entries.Append(nil))) {
+		t.Errorf("%d bytes, %v (-want +got):\n%s", came, err, diff)
 	}
-	v, err := p.UIDs(t.Context(), m, 7, uid.UID{7})
-	if diff := cmp.Diff(values, v); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
+	v, came, err := p.UIDs(t.Context(), m, uidsAfter(7, uid.UID{7}))
+	if diff := cmp.Diff(s.values, v); diff != "" || err != nil || came != int64(len(s.values.Append(nil))) {
+		t.Errorf("%d bytes, %v (-want +got):\n%s", came, err, diff)
+	}
+}
+
+// TestVersionBefore: a node of a version that knows nothing of small pages, parts and
+// compression is asked in its own words, after it has been found out once.
+func TestVersionBefore(t *testing.T) {
+	o := newOther(t)
+	p, m, _ := newPeers(t, o, 1)
+	pages := newPages(o)
+	call := o.call
+	o.call = func(r *peer.Request) {
+		if r.Op > wire.OpFetch {
+			r.Reply(peer.CodeBad, []byte(fmt.Sprintf("unknown operation %d", r.Op)), nil)
+			return
+		}
+		call(r)
+	}
+	o.body = func(r *peer.BodyRequest) {
+		q, err := wire.ParseUIDs(r.Payload)
+		if r.Op != wire.OpFetch || err != nil || len(q.UIDs) != 1 {
+			_ = r.Reply(peer.CodeBad, []byte(fmt.Sprintf("unknown operation %d", r.Op)), 0, nil)
+			return
+		}
+		b := fetchReply("0123456789")
+		_ = r.Reply(peer.CodeOK, nil, int64(len(b)), func(w io.Writer) error { _, err := w.Write(b); return err })
+	}
+	for range 2 {
+		pages.ask(t, p, m)
+		var got string
+		came, err := p.Fetch(t.Context(), m, &wire.Copy{UIDs: []uid.UID{{1}}, Forms: wire.FormS2}, 10, func(_ uid.UID, _ int64, b []byte) error {
+			got = string(b)
+			return nil
+		})
+		if err != nil || got != "0123456789" || came != 18 {
+			t.Errorf("fetched %q in %d bytes, %v", got, came, err)
+		}
+		var b strings.Builder
+		size, came, err := p.FetchPart(t.Context(), m, &wire.Copy{UIDs: []uid.UID{{1}}, Offset: 4, Length: 2}, 10, &b)
+		if err != nil || size != 10 || b.String() != "456789" || came != 18 { // it knows of no parts
+			t.Errorf("a part %q of %d bytes in %d, %v", b.String(), size, came, err)
+		}
 	}
 	want := map[peer.Op][]byte{
 		wire.OpEntries: (&wire.Entries{Slot: 7, After: "after"}).Append(nil),
 		wire.OpUIDs:    (&wire.UIDsAfter{Slot: 7, After: uid.UID{7}}).Append(nil),
 	}
-	if diff := cmp.Diff(want, asked); diff != "" {
+	if diff := cmp.Diff(want, pages.asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
-	o.call = func(r *peer.Request) { r.Reply(peer.CodeOK, []byte{1}, nil) }
-	_, err = p.Entries(t.Context(), m, 7, "")
-	is(t, err, kv.ErrUnavailable)
-	_, err = p.UIDs(t.Context(), m, 7, uid.UID{})
-	is(t, err, kv.ErrUnavailable)
+	if n := len(o.ops()); n != 1+2*4 {
+		t.Errorf("%d questions: %v", n, o.ops())
+	}
+}
+
+// TestAskedByVersionBefore: a node of such a version gets whole values in the form it knows.
+func TestAskedByVersionBefore(t *testing.T) {
+	s, p, m := newServing(t)
+	u := s.put(t, 1, 100_000)
+	q := wire.UIDs{UIDs: []uid.UID{u, {7, 9}}}
+	r, bulk, body, err := p.exchange(t.Context(), p.link(m), wire.OpFetch, q.Append(nil), nil)
+	if err != nil || r.Code != peer.CodeOK {
+		t.Fatalf("%v, %v", r.Code, err)
+	}
+	defer bulk.Close()
+	b, err := io.ReadAll(body)
+	if want := fetchReply(string(value(1, 100_000)), "-"); err != nil || !bytes.Equal(b, want) {
+		t.Errorf("%d bytes, want %d; %v", len(b), len(want), err)
+	}
+	entries, values := wire.Entries{Slot: 7}, wire.UIDsAfter{Slot: 7}
+	for op, q := range map[peer.Op][]byte{wire.OpEntries: entries.Append(nil), wire.OpUIDs: values.Append(nil)} {
+		if _, err := p.call(t.Context(), m, placeTimeout, op, q, nil); err != nil {
+			t.Errorf("%s: %v", opName(op), err)
+		}
+	}
+}
+
+// FuzzCopied: whatever a broken peer sends, what is made of it has no more bytes than were asked
+// for, and no value is given out that is not all there.
+func FuzzCopied(f *testing.F) {
+	for _, b := range [][]byte{plain("one", "-", "three"), packed("one", "-", strings.Repeat("x", 90)), bomb(1 << 40), nil} {
+		f.Add(b, true)
+		f.Add(b, false)
+	}
+	m := &layout.Member{}
+	f.Fuzz(func(t *testing.T, b []byte, formed bool) {
+		const most = 100
+		body := func() *copied {
+			return &copied{m: m, body: &io.LimitedReader{R: bytes.NewReader(b), N: int64(len(b))}, size: int64(len(b)), formed: formed}
+		}
+		c := body()
+		if whole, err := c.whole(most); whole != nil {
+			if len(whole.b) > most {
+				t.Fatalf("%d bytes", len(whole.b))
+			}
+			total := int64(0)
+			_ = c.split(whole.b, []uid.UID{{1}, {2}, {3}}, func(_ uid.UID, size int64, b []byte) error {
+				if total += int64(len(b)); size >= 0 && size != int64(len(b)) {
+					t.Fatalf("%d bytes of %d", len(b), size)
+				}
+				return nil
+			}, err)
+			if total > most {
+				t.Fatalf("%d bytes of values", total)
+			}
+			whole.free()
+		}
+		var w bytes.Buffer
+		size, err := body().part(&wire.Copy{UIDs: []uid.UID{{1}}, Offset: 10, Length: 20}, 100, &w)
+		if n := w.Len(); formed && n > 20 || n > 90 || err == nil && size == 100 && n < 20 {
+			t.Fatalf("a part of %d bytes, size %d, %v", n, size, err)
+		}
+	})
 }

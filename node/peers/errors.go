@@ -3,6 +3,7 @@ package peers
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
@@ -16,6 +17,8 @@ var (
 	ErrMoved = kv.Refuse(kv.Moved, "the slot's owners changed")
 	// ErrGone: the owner does not have the value.
 	ErrGone = errors.New("no such value at its owner")
+	// errUnknownOperation: the member is of a version that does not know what it was asked.
+	errUnknownOperation = errors.New("unknown operation")
 	// ErrCorrupt: the owner sent other bytes than the uid names.
 	ErrCorrupt = errors.New("the owner's copy is corrupt")
 )
@@ -27,6 +30,16 @@ func failed(m *layout.Member, op peer.Op, err error) error {
 		return fmt.Errorf("%w: asking %s: %w", kv.ErrUnknown, m.Name, err)
 	}
 	return kv.Refuse(kv.Unreachable, "asking %s: %v", m.Name, err)
+}
+
+// left is ErrMoved in place of an error about a member that was taken out of the layout
+// meanwhile: its connections were closed for that, and nothing was done.
+func (p *Peers) left(m *layout.Member, err error) error {
+	t := p.state.Table()
+	if kv.ReasonOf(err) == kv.Unreachable && t != nil && t.Member(m.Incarnation) == nil {
+		return ErrMoved
+	}
+	return err
 }
 
 // refused maps a reply's code to the error that encode made it from.
@@ -47,6 +60,9 @@ func refused(m *layout.Member, r peer.Reply) error {
 	case peer.CodeRefused:
 		refusal := kv.ParseRefusal(string(r.Payload))
 		return kv.Refuse(refusal.Reason, "%s: %s", m.Name, refusal.Text)
+	}
+	if r.Code == peer.CodeBad && strings.HasPrefix(string(r.Payload), errUnknownOperation.Error()) {
+		return fmt.Errorf("%w at %s", errUnknownOperation, m.Name)
 	}
 	return fmt.Errorf("%s: %s: %s", m.Name, r.Code, r.Payload)
 }

@@ -40,6 +40,8 @@ type link struct {
 	bulk   []*peer.Bulk
 	closed bool
 
+	before atomic.Bool // the member is of a version that knows less of copying
+
 	since    atomic.Int64  // since when it is beaten for
 	answered atomic.Int64  // when the last beat that was answered was sent; 0: none
 	expected atomic.Int64  // since when it is to beat for this node

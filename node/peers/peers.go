@@ -187,12 +187,12 @@ func (p *Peers) callAt(ctx context.Context, m *layout.Member, timeout time.Durat
 func (p *Peers) ask(ctx context.Context, m *layout.Member, timeout time.Duration, op peer.Op, epoch func() uint64, a, b []byte) ([]byte, error) {
 	c, err := p.link(m).connect()
 	if err != nil {
-		return nil, failed(m, op, err)
+		return nil, p.left(m, failed(m, op, err))
 	}
 	for range 3 {
 		r, err := c.Call(ctx, timeout, op, epoch(), a, b)
 		if err != nil {
-			return nil, failed(m, op, err)
+			return nil, p.left(m, failed(m, op, err))
 		}
 		switch r.Code {
 		case peer.CodeOK:
@@ -249,9 +249,10 @@ var opNames = map[peer.Op]string{
 	wire.OpTouch: "touch", wire.OpValue: "value", wire.OpList: "list", wire.OpRefs: "refs", wire.OpHints: "hints",
 	wire.OpBeat: "beat", wire.OpSuspect: "suspect", wire.OpGather: "gather",
 	wire.OpEntries: "entries", wire.OpUIDs: "uids", wire.OpFetch: "fetch", peer.OpPing: "ping",
+	wire.OpSomeEntries: "entries", wire.OpSomeUIDs: "uids", wire.OpCopy: "fetch",
 }
 
 func opName(op peer.Op) string { return opNames[op] }
 
 // Operations returns the names of all that an Observer may be told of.
-func Operations() []string { return slices.Sorted(maps.Values(opNames)) }
+func Operations() []string { return slices.Compact(slices.Sorted(maps.Values(opNames))) }

@@ -26,6 +26,7 @@ type Service struct {
 
 	stopping atomic.Bool
 	busy     atomic.Int64 // requests in goroutines of their own
+	copies   gate         // those of members that copy
 }
 
 // Drain refuses writes from now on and waits until the requests under way are answered,
@@ -51,7 +52,8 @@ func (s *Service) Call(r *peer.Request) {
 		r.Reply(peer.CodeOK, nil, nil)
 	case peer.OpLayout:
 		s.layout(r)
-	case wire.OpOrder, wire.OpList, wire.OpRefs, wire.OpGather, wire.OpEntries, wire.OpUIDs, peer.OpStatus:
+	case wire.OpOrder, wire.OpList, wire.OpRefs, wire.OpGather, peer.OpStatus,
+		wire.OpEntries, wire.OpUIDs, wire.OpSomeEntries, wire.OpSomeUIDs:
 		d := r.Detach()
 		s.busy.Add(1)
 		go s.slow(d)
@@ -142,7 +144,7 @@ func (s *Service) quick(r *peer.Request) {
 	case wire.OpSuspect:
 		err = s.suspect(r)
 	default:
-		err = fmt.Errorf("unknown operation %d", r.Op)
+		err = fmt.Errorf("%w %d", errUnknownOperation, r.Op)
 	}
 	s.reply(r, a, err)
 }
@@ -160,9 +162,9 @@ func (s *Service) slow(r *peer.Request) {
 		a, err = s.refs(r)
 	case wire.OpGather:
 		a, err = s.gather(r)
-	case wire.OpEntries:
+	case wire.OpEntries, wire.OpSomeEntries:
 		a, err = s.entries(r)
-	case wire.OpUIDs:
+	case wire.OpUIDs, wire.OpSomeUIDs:
 		a, err = s.uids(r)
 	case peer.OpStatus:
 		if s.State.Gone() {

@@ -6,8 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -63,10 +64,8 @@ func newServing(t *testing.T) (*serving, *Peers, *layout.Member) {
 // put stores a value that begins with n in slot 7, and returns its uid.
 func (s *serving) put(t *testing.T, n, size int) uid.UID {
 	t.Helper()
-	b := binary.BigEndian.AppendUint64(nil, uint64(n))
-	b = append(b, make([]byte, size)...)
 	u := uid.UID{7, byte(n >> 16), byte(n >> 8), byte(n)}
-	if _, err := s.Owner.Store.InstallBytes(u, b, uint8(n)); err != nil {
+	if _, err := s.Owner.Store.InstallBytes(u, value(n, size), uint8(n)); err != nil {
 		t.Fatal(err)
 	}
 	return u
@@ -84,6 +83,15 @@ func (s *serving) adopt(t *testing.T, change func(*layout.Layout)) {
 	}
 }
 
+// uidsAfter and entriesAfter ask for as much as there is.
+func uidsAfter(slot uint8, after uid.UID) *wire.SomeUIDs {
+	return &wire.SomeUIDs{Most: math.MaxInt64 >> 1, UIDsAfter: wire.UIDsAfter{Slot: slot, After: after}}
+}
+
+func entriesAfter(slot uint8, after string) *wire.SomeEntries {
+	return &wire.SomeEntries{Most: math.MaxInt64 >> 1, Entries: wire.Entries{Slot: slot, After: after}}
+}
+
 // TestUIDPages: the pages of a slot join to all its values in order.
 func TestUIDPages(t *testing.T) {
 	s, p, m := newServing(t)
@@ -99,7 +107,7 @@ func TestUIDPages(t *testing.T) {
 		var pages []int
 		all = all[:0]
 		for after, more := (uid.UID{}), true; more; after = all[len(all)-1].UID {
-			page, err := p.UIDs(t.Context(), m, 7, after)
+			page, _, err := p.UIDs(t.Context(), m, uidsAfter(7, after))
 			if err != nil || page.Bytes != s.Owner.Store.ValueBytes(7) {
 				t.Fatalf("%d bytes, %v", page.Bytes, err)
 			}
@@ -114,44 +122,141 @@ func TestUIDPages(t *testing.T) {
 			t.Fatalf("value %d: %+v", i, v)
 		}
 	}
-	if page, err := p.UIDs(t.Context(), m, 8, uid.UID{}); err != nil || page.More || len(page.Values) > 0 {
+	if page, _, err := p.UIDs(t.Context(), m, uidsAfter(8, uid.UID{})); err != nil || page.More || len(page.Values) > 0 {
 		t.Errorf("of an empty slot: %+v, %v", page, err)
 	}
 }
 
+// value is what put stores.
+func value(n, size int) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(n)), make([]byte, size)...)
+}
+
 // TestServeFetch: what is here comes with its bytes, of any size and shape, what is not is
-// said to be gone, and nothing is held afterwards.
+// said to be gone, and nothing is held afterwards; compressed or not.
 func TestServeFetch(t *testing.T) {
-	s, p, m := newServing(t)
-	var uids []uid.UID
-	sizes := []int{0, 1, 5000, 200_000, 3 << 20, 70_000}
-	for i, size := range sizes {
-		uids = append(uids, s.put(t, i, size), uid.UID{7, 9, byte(i)}) // every second one is not here
+	for _, forms := range []wire.Form{wire.FormPlain, wire.FormS2, wire.FormS2 | 0x80} {
+		for _, sizes := range [][]int{{0, 1, 5000, 200_000, 3 << 20, 70_000}, {0, 1, 5000, 200_000, 70_000}} {
+			s, p, m := newServing(t)
+			q := &wire.Copy{Forms: forms}
+			for i, size := range sizes {
+				q.UIDs = append(q.UIDs, s.put(t, i, size), uid.UID{7, 9, byte(i)}) // every second one is not here
+			}
+			i, total := 0, int64(0)
+			came, err := p.Fetch(t.Context(), m, q, wire.MaxFetch, func(_ uid.UID, size int64, b []byte) error {
+				defer func() { i++ }()
+				if i%2 == 1 {
+					if size >= 0 {
+						t.Errorf("value %d has %d bytes", i, size)
+					}
+					return nil
+				}
+				total += size
+				if want := value(i/2, sizes[i/2]); !bytes.Equal(b, want) || size != int64(len(want)) {
+					t.Errorf("value %d: %d of %d bytes", i/2, len(b), size)
+				}
+				return nil
+			})
+			if err != nil || i != len(q.UIDs) {
+				t.Errorf("%v after %d values", err, i)
+			}
+			plain := total + int64(len(q.UIDs))*wire.FetchHeader + 1
+			if packed := forms&wire.FormS2 != 0 && total < wire.MaxCompressed; packed == (came == plain) || packed && came > plain/10 {
+				t.Errorf("forms %d: %d bytes came for %d", forms, came, plain)
+			}
+			for _, u := range q.UIDs {
+				s.Owner.Store.Drop(u)
+			}
+			if st := s.Owner.Store.Stats(); st.CellBytes != 0 {
+				t.Errorf("%d bytes are still held", st.CellBytes)
+			}
+		}
 	}
-	i := 0
-	err := p.Fetch(t.Context(), m, uids, func(_ uid.UID, size int64, r io.Reader) error {
-		defer func() { i++ }()
-		if i%2 == 1 {
-			if size >= 0 {
-				t.Errorf("value %d has %d bytes", i, size)
+}
+
+// TestServeNoise: what does not shrink by an eighth comes as it is, whoever would take it
+// compressed.
+func TestServeNoise(t *testing.T) {
+	s, p, m := newServing(t)
+	for name, test := range map[string]struct {
+		noise, zeros, more int
+		packed             bool
+	}{
+		"noise": {100_000, 0, 0, false}, "not in the sample": {50_000, 50_000, 0, false}, "in the sample alone": {1, 8_000, 91_999, false},
+		"nearly all": {5_000, 95_000, 0, true},
+	} {
+		noise := make([]byte, test.noise+test.zeros+test.more)
+		random := rand.NewChaCha8([32]byte{})
+		_, _ = random.Read(noise[:test.noise])
+		_, _ = random.Read(noise[test.noise+test.zeros:])
+		u := uid.UID{7, byte(test.zeros)}
+		if _, err := s.Owner.Store.InstallBytes(u, noise, 1); err != nil {
+			t.Fatal(err)
+		}
+		came, err := p.Fetch(t.Context(), m, &wire.Copy{UIDs: []uid.UID{u}, Forms: wire.FormS2}, 100_000, func(_ uid.UID, _ int64, b []byte) error {
+			if !bytes.Equal(b, noise) {
+				t.Errorf("%s: other bytes", name)
 			}
 			return nil
+		})
+		if packed := came < 100_000; err != nil || packed != test.packed {
+			t.Errorf("%s: %d bytes came, %v", name, came, err)
 		}
-		b, err := io.ReadAll(r)
-		want := append(binary.BigEndian.AppendUint64(nil, uint64(i/2)), make([]byte, sizes[i/2])...)
-		if !bytes.Equal(b, want) || size != int64(len(want)) {
-			t.Errorf("value %d: %d of %d bytes", i/2, len(b), size)
+	}
+}
+
+// TestServeParts: a value comes in parts of any length, in any form.
+func TestServeParts(t *testing.T) {
+	s, p, m := newServing(t)
+	u, want := s.put(t, 5, 300_000), value(5, 300_000)
+	for _, forms := range []wire.Form{wire.FormPlain, wire.FormS2} {
+		for _, length := range []int64{1, 1000, 100_001, 400_000} {
+			for _, offset := range []int64{0, 1, 299_999, 300_007} {
+				q := &wire.Copy{UIDs: []uid.UID{u}, Offset: offset, Length: length, Forms: forms}
+				var b bytes.Buffer
+				size, came, err := p.FetchPart(t.Context(), m, q, 300_008, &b)
+				if err != nil || size != 300_008 || !bytes.Equal(b.Bytes(), want[offset:min(offset+length, 300_008)]) {
+					t.Errorf("%d from %d: %d bytes of %d, %v", length, offset, b.Len(), size, err)
+				}
+				if packed := forms == wire.FormS2 && length >= 1000 && offset < 2; packed != (came < min(length, 300_008-offset)) {
+					t.Errorf("%d from %d: %d bytes came", length, offset, came)
+				}
+			}
 		}
-		return err
-	})
-	if err != nil || i != len(uids) {
-		t.Errorf("%v after %d values", err, i)
 	}
-	for _, u := range uids {
-		s.Owner.Store.Drop(u)
+	var b bytes.Buffer
+	for id, test := range map[uid.UID]struct{ total, size int64 }{u: {300_009, 300_008}, {7, 9}: {5, -1}} {
+		size, _, err := p.FetchPart(t.Context(), m, &wire.Copy{UIDs: []uid.UID{id}, Length: 5}, test.total, &b)
+		if err != nil || size != test.size || b.Len() > 0 {
+			t.Errorf("%d bytes of %d, %v", b.Len(), size, err)
+		}
 	}
-	if st := s.Owner.Store.Stats(); st.CellBytes != 0 {
-		t.Errorf("%d bytes are still held", st.CellBytes)
+	own := errors.New("own")
+	if _, _, err := p.FetchPart(t.Context(), m, &wire.Copy{UIDs: []uid.UID{u}, Length: 5}, 300_008, failing{own}); !errors.Is(err, own) {
+		t.Errorf("the writer's error became %v", err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// TestSmallPages: pages have about as many bytes as they may, and one thing at least.
+func TestSmallPages(t *testing.T) {
+	s, p, m := newServing(t)
+	for i := range 100 {
+		s.put(t, i+1, 1)
+		s.Owner.Store.Apply(7, &kv.Entry{Key: fmt.Sprintf("key %03d", i), Version: kv.Version{View: 1, N: uint64(i) + 1}})
+	}
+	for most, want := range map[int64]int{0: 1, 1: 1, 1000: 10, 2000: 20} {
+		values, came, err := p.UIDs(t.Context(), m, &wire.SomeUIDs{Most: most, UIDsAfter: wire.UIDsAfter{Slot: 7}})
+		if n := len(values.Values); err != nil || n < want || n > 3*want || !values.More || came > max(most+20, 60) {
+			t.Errorf("at most %d bytes: %d values, more: %v, in %d bytes, %v", most, n, values.More, came, err)
+		}
+		entries, came, err := p.Entries(t.Context(), m, &wire.SomeEntries{Most: most, Entries: wire.Entries{Slot: 7}})
+		if n := len(entries.Entries); err != nil || n < want || n > 3*want || !entries.More || came > max(most+20, 100) {
+			t.Errorf("at most %d bytes: %d entries, more: %v, in %d bytes, %v", most, n, entries.More, came, err)
+		}
 	}
 }
 
@@ -170,7 +275,7 @@ func TestFetchLimits(t *testing.T) {
 		"none":              {nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := p.Fetch(t.Context(), m, test.uids, func(uid.UID, int64, io.Reader) error { return nil })
+			_, err := p.Fetch(t.Context(), m, &wire.Copy{UIDs: test.uids}, 2*wire.MaxFetch, func(uid.UID, int64, []byte) error { return nil })
 			if (err == nil) != test.ok {
 				t.Error(err)
 			}
@@ -185,7 +290,7 @@ func TestEntriesPage(t *testing.T) {
 		e := kv.Entry{Key: fmt.Sprint("key ", i), Version: kv.Version{View: 1, N: uint64(i) + 1}, Deleted: i == 1}
 		s.Owner.Store.Apply(7, &e)
 	}
-	page, err := p.Entries(t.Context(), m, 7, "key 0")
+	page, _, err := p.Entries(t.Context(), m, entriesAfter(7, "key 0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,15 +303,16 @@ func TestEntriesPage(t *testing.T) {
 // questions are all that a member asks which copies slot 7.
 var questions = map[string]func(context.Context, *Peers, *layout.Member) error{
 	"entries": func(ctx context.Context, p *Peers, m *layout.Member) error {
-		_, err := p.Entries(ctx, m, 7, "")
+		_, _, err := p.Entries(ctx, m, entriesAfter(7, ""))
 		return err
 	},
 	"uids": func(ctx context.Context, p *Peers, m *layout.Member) error {
-		_, err := p.UIDs(ctx, m, 7, uid.UID{})
+		_, _, err := p.UIDs(ctx, m, uidsAfter(7, uid.UID{}))
 		return err
 	},
 	"fetch": func(ctx context.Context, p *Peers, m *layout.Member) error {
-		return p.Fetch(ctx, m, []uid.UID{{7}}, func(uid.UID, int64, io.Reader) error { return nil })
+		_, err := p.Fetch(ctx, m, &wire.Copy{UIDs: []uid.UID{{7}}}, 0, func(uid.UID, int64, []byte) error { return nil })
+		return err
 	},
 }
 
@@ -269,7 +375,7 @@ func TestNewViewWhileReading(t *testing.T) {
 		once.Do(func() { s.adopt(t, func(l *layout.Layout) { l.Segments[0].View = l.Epoch }) })
 		return clock.Now()
 	}
-	page, err := p.Entries(t.Context(), m, 7, "")
+	page, _, err := p.Entries(t.Context(), m, entriesAfter(7, ""))
 	is(t, err, kv.ErrUnavailable)
 	if len(page.Entries) > 0 {
 		t.Error("they were given out")

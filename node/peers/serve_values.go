@@ -107,13 +107,13 @@ func (s *Service) Body(r *peer.BodyRequest) {
 		if done, err = s.valueBody(r); done {
 			return
 		}
-	case wire.OpFetch:
+	case wire.OpFetch, wire.OpCopy:
 		var done bool
 		if done, err = s.fetch(r); done {
 			return
 		}
 	default:
-		err = fmt.Errorf("unknown operation %d", r.Op)
+		err = fmt.Errorf("%w %d", errUnknownOperation, r.Op)
 	}
 	code, payload := result(err)
 	_ = r.Reply(code, payload, 0, nil) // its failure ends the connection

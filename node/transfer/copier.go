@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 )
 
 const (
-	// workers is how many slots are copied at once: enough to keep two cores busy with
-	// hashing while other slots wait for an answer.
+	// workers is how many slots are copied at once: enough that there is always something to
+	// check and store while others wait for an answer.
 	workers = 4
 	// A slot that could not be copied is tried again after so long.
 	retryMin, retryMax = 100 * time.Millisecond, time.Second
@@ -36,6 +37,7 @@ type Copier struct {
 	phase layout.Phase // of this node in it, 0 unless there is something to copy
 	told  layout.Phase // the end of which was logged
 	jobs  [layout.Slots]job
+	rate  rate
 }
 
 // job is a slot to be copied.
@@ -66,7 +68,9 @@ const (
 // New returns a Copier. Run makes it work.
 func New(opt Options) *Copier {
 	c := &Copier{opt: opt, pace: newPace(), due: make(chan *job, layout.Slots)}
-	c.opt.pace = c.pace
+	c.opt.pace, c.opt.meter = c.pace, &meter{}
+	// Half of the cores are left to clients.
+	c.opt.hands = make(hands, max(1, runtime.GOMAXPROCS(0)/2))
 	for i := range c.jobs {
 		c.jobs[i].slot = NewSlot(&c.opt.Parts, uint8(i))
 	}
@@ -168,7 +172,9 @@ func (c *Copier) begin(j *job) bool {
 func (c *Copier) stepped(j *job, done bool, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	before := j.progress.Bytes
 	j.err, j.progress = err, j.slot.Progress()
+	c.rate.add(j.progress.Bytes-before, time.Now())
 	j.left, j.size, j.known = j.slot.Left()
 	switch {
 	case err != nil:

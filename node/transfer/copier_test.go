@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -297,9 +296,9 @@ func TestStop(t *testing.T) {
 // silent gives no values.
 type silent struct{ *story }
 
-func (s *silent) Fetch(ctx context.Context, _ *layout.Member, _ []uid.UID, _ func(uid.UID, int64, io.Reader) error) error {
+func (s *silent) Fetch(ctx context.Context, _ *layout.Member, _ *wire.Copy, _ int64, _ func(uid.UID, int64, []byte) error) (int64, error) {
 	<-ctx.Done()
-	return ctx.Err()
+	return 0, ctx.Err()
 }
 
 // TestSeveralAtOnce: some slots are copied at the same time, no slot twice at a time.
@@ -338,7 +337,8 @@ type slow struct {
 	twice bool
 }
 
-func (s *slow) Entries(ctx context.Context, m *layout.Member, slot uint8, after string) (wire.EntryPage, error) {
+func (s *slow) Entries(ctx context.Context, m *layout.Member, q *wire.SomeEntries) (wire.EntryPage, int64, error) {
+	slot := q.Slot
 	s.mu.Lock()
 	s.twice = s.twice || slices.Contains(s.busy, slot)
 	s.busy = append(s.busy, slot)
@@ -349,7 +349,7 @@ func (s *slow) Entries(ctx context.Context, m *layout.Member, slot uint8, after 
 	i := slices.Index(s.busy, slot)
 	s.busy = slices.Delete(s.busy, i, i+1)
 	s.mu.Unlock()
-	return s.story.Entries(ctx, m, slot, after)
+	return s.story.Entries(ctx, m, q)
 }
 
 // TestLeft: slots of which nothing is known yet count as much as the others on average.

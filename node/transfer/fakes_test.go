@@ -70,6 +70,8 @@ type story struct {
 	copied map[uint8]int
 	full   bool
 	here   map[uid.UID]bool
+	begun  int   // values of which parts are here
+	sent   int64 // bytes of values that the owners sent
 }
 
 func newStory(t *layout.Table) *story {
@@ -109,11 +111,12 @@ func (s *story) say(format string, args ...any) error {
 	return nil
 }
 
-func (s *story) Entries(_ context.Context, m *layout.Member, slot uint8, after string) (wire.EntryPage, error) {
+func (s *story) Entries(_ context.Context, m *layout.Member, q *wire.SomeEntries) (wire.EntryPage, int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.say("entries of %d after %q from %s", slot, after, m.Name.Base); err != nil {
-		return wire.EntryPage{}, err
+	after := q.After
+	if err := s.say("entries of %d after %q from %s", q.Slot, after, m.Name.Base); err != nil {
+		return wire.EntryPage{}, 0, err
 	}
 	p := wire.EntryPage{Watermark: kv.Version{View: s.view}}
 	for _, key := range s.entries {
@@ -125,14 +128,15 @@ func (s *story) Entries(_ context.Context, m *layout.Member, slot uint8, after s
 		}
 		p.Entries = append(p.Entries, kv.Entry{Key: key})
 	}
-	return p, nil
+	return p, q.Most, nil
 }
 
-func (s *story) UIDs(_ context.Context, m *layout.Member, slot uint8, after uid.UID) (wire.UIDPage, error) {
+func (s *story) UIDs(_ context.Context, m *layout.Member, q *wire.SomeUIDs) (wire.UIDPage, int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	slot, after := q.Slot, q.After
 	if err := s.say("values of %d after %d from %s", slot, after[1], m.Name.Base); err != nil {
-		return wire.UIDPage{}, err
+		return wire.UIDPage{}, 0, err
 	}
 	var p wire.UIDPage
 	for _, id := range s.values[slot] {
@@ -145,34 +149,75 @@ func (s *story) UIDs(_ context.Context, m *layout.Member, slot uint8, after uid.
 		}
 		p.Values = append(p.Values, wire.ValueInfo{UID: uid.UID{slot, id}, Size: int64(len(bytesOf(id))), Witness: id})
 	}
-	return p, nil
+	return p, q.Most, nil
 }
 
-func bytesOf(id byte) string { return strings.Repeat(string(rune('A'+id)), int(id)) }
+// bytesOf is a value: as many bytes as its id, and from id 200 on a thousand times as many.
+func bytesOf(id byte) string {
+	n := int(id)
+	if id >= 200 {
+		n *= 1000
+	}
+	return strings.Repeat(string(rune('A'+id)), n)
+}
 
-func (s *story) Fetch(_ context.Context, m *layout.Member, uids []uid.UID, each func(u uid.UID, size int64, r io.Reader) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *story) Fetch(_ context.Context, m *layout.Member, q *wire.Copy, most int64, each func(u uid.UID, size int64, b []byte) error) (came int64, err error) {
 	var ids []byte
-	for _, u := range uids {
+	for _, u := range q.UIDs {
 		ids = append(ids, u[1])
 	}
-	err := s.say("fetch %v of %d from %s", ids, uids[0].Slot(), m.Name.Base)
-	for i, u := range uids {
-		text, size := bytesOf(u[1]), int64(len(bytesOf(u[1])))
-		switch {
-		case err != nil && i == len(uids)/2:
-			return err // half-way
-		case slices.Contains(s.gone[m.Incarnation], u[1]):
-			size = -1
-		case slices.Contains(s.broken[m.Incarnation], u[1]):
-			text = strings.Repeat("?", len(text))
+	s.mu.Lock()
+	err = s.say("fetch %v of %d from %s", ids, q.UIDs[0].Slot(), m.Name.Base)
+	s.mu.Unlock()
+	for i, u := range q.UIDs {
+		if err != nil && i == len(q.UIDs)/2 {
+			return came, err // half-way
 		}
-		if err := each(u, size, strings.NewReader(text)); err != nil {
-			return err
+		size, text := s.value(m, u)
+		came += wire.FetchHeader + max(size, 0)
+		if err := each(u, size, []byte(text)); err != nil {
+			return came, err
 		}
 	}
-	return nil
+	if came > most+int64(len(q.UIDs))*wire.FetchHeader {
+		panic("more bytes than were allowed for")
+	}
+	return came, nil
+}
+
+// value is what a member says of a value, and counts what it sends.
+func (s *story) value(m *layout.Member, u uid.UID) (size int64, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text = bytesOf(u[1])
+	size = int64(len(text))
+	switch {
+	case slices.Contains(s.gone[m.Incarnation], u[1]):
+		return -1, ""
+	case slices.Contains(s.broken[m.Incarnation], u[1]):
+		text = strings.Repeat("?", len(text))
+	}
+	s.sent += size
+	return size, text
+}
+
+func (s *story) FetchPart(_ context.Context, m *layout.Member, q *wire.Copy, total int64, w io.Writer) (size, came int64, err error) {
+	s.mu.Lock()
+	err = s.say("part of %d at %d of %d from %s", q.UIDs[0][1], q.Offset, q.UIDs[0].Slot(), m.Name.Base)
+	s.mu.Unlock()
+	size, text := s.value(m, q.UIDs[0])
+	if size != total {
+		return size, wire.FetchHeader, err
+	}
+	text = text[q.Offset:min(size, q.Offset+q.Length)]
+	if err != nil {
+		text = text[:len(text)/2]
+	}
+	s.mu.Lock()
+	s.sent += int64(len(text)) - size
+	s.mu.Unlock()
+	n, werr := io.WriteString(w, text)
+	return size, int64(n) + wire.FetchHeader, errors.Join(err, werr)
 }
 
 func (s *story) Suspect(_ context.Context, m *layout.Member, u uid.UID) {
@@ -253,19 +298,45 @@ func (s *story) Touch(u uid.UID, witness uint8) bool {
 	return s.here[u]
 }
 
-// Take is called by Fetch, which has the lock.
-func (s *story) Take(v wire.ValueInfo, size int64, r io.Reader) error {
-	text, err := io.ReadAll(r)
+func (s *story) Take(v wire.ValueInfo, b []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
-	case err != nil:
-		return err
-	case int64(len(text)) != size || string(text) != bytesOf(v.UID[1]):
+	case string(b) != bytesOf(v.UID[1]):
 		return ErrCorrupt
 	case s.full:
 		return kv.ErrNoMemory
 	}
 	s.here[v.UID] = true
 	return nil
+}
+
+func (s *story) Begin(v wire.ValueInfo) (Partial, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full {
+		return nil, kv.ErrNoMemory
+	}
+	s.begun++
+	return &begun{s: s, v: v}, nil
+}
+
+// begun is a value that comes in parts.
+type begun struct {
+	s *story
+	v wire.ValueInfo
+	strings.Builder
+}
+
+func (p *begun) Finish() error {
+	p.Discard()
+	return p.s.Take(p.v, []byte(p.String()))
+}
+
+func (p *begun) Discard() {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	p.s.begun--
 }
 
 // run takes steps until the copy is done, and writes down the errors.

@@ -1,19 +1,10 @@
 package transfer
 
 import (
-	"io"
-	"sync"
-
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/store"
 	"github.com/eiri/seppen/node/wire"
 )
-
-// smallValue is the largest value in bytes that is read into a buffer first: one step of
-// hashing and one of storing cost less than many that are interleaved.
-const smallValue = 32 << 10
-
-var buffers = sync.Pool{New: func() any { return new([smallValue]byte) }}
 
 // Memory keeps copies in a node's store.
 type Memory struct {
@@ -37,51 +28,52 @@ func (m *Memory) Touch(u uid.UID, witness uint8) bool {
 }
 
 // Take implements Values.
-func (m *Memory) Take(v wire.ValueInfo, size int64, r io.Reader) error {
-	take := m.takeLarge
-	if size <= smallValue {
-		take = m.takeSmall
+func (m *Memory) Take(v wire.ValueInfo, b []byte) error {
+	if m.Secret.Sum(b) != v.UID {
+		return ErrCorrupt
 	}
-	if err := take(&v, size, r); err != nil {
+	if _, err := m.Store.InstallBytes(v.UID, b, v.Witness); err != nil {
 		return err
 	}
 	m.Placed(v.UID)
 	return nil
 }
 
-func (m *Memory) takeSmall(v *wire.ValueInfo, size int64, r io.Reader) error {
-	buf := buffers.Get().(*[smallValue]byte)
-	defer buffers.Put(buf)
-	b := buf[:size]
-	if _, err := io.ReadFull(r, b); err != nil {
-		return err
+// Begin implements Values.
+func (m *Memory) Begin(v wire.ValueInfo) (Partial, error) {
+	staged, err := m.Store.Stage(v.Size)
+	if err != nil {
+		return nil, err
 	}
-	if m.Secret.Sum(b) != v.UID {
-		return ErrCorrupt
-	}
-	_, err := m.Store.InstallBytes(v.UID, b, v.Witness)
-	return err
+	return &partial{m, v, staged, m.Secret.Hash()}, nil
 }
 
-// takeLarge has the bytes read into the memory where they stay.
-func (m *Memory) takeLarge(v *wire.ValueInfo, size int64, r io.Reader) error {
-	staged, err := m.Store.Stage(size)
-	if err != nil {
-		return err
+// partial is a Partial in the memory where it is to stay.
+type partial struct {
+	m      *Memory
+	v      wire.ValueInfo
+	staged *store.Staged
+	sum    *uid.Hash
+}
+
+func (p *partial) Write(b []byte) (int, error) {
+	n, err := p.staged.Write(b)
+	_, _ = p.sum.Write(b[:n]) // it never fails
+	return n, err
+}
+
+func (p *partial) Finish() error {
+	if p.staged.Size() != p.v.Size || p.sum.UID() != p.v.UID {
+		p.Discard()
+		return ErrCorrupt
 	}
-	sum := m.Secret.Hash()
-	defer sum.Close()
-	n, err := staged.ReadFrom(io.TeeReader(io.LimitReader(r, size), sum))
-	if err == nil && n < size {
-		err = io.ErrUnexpectedEOF
-	}
-	if err == nil && sum.UID() != v.UID {
-		err = ErrCorrupt
-	}
-	if err != nil {
-		staged.Discard()
-		return err
-	}
-	m.Store.Install(v.UID, staged, v.Witness)
+	p.sum.Close()
+	p.m.Store.Install(p.v.UID, p.staged, p.v.Witness)
+	p.m.Placed(p.v.UID)
 	return nil
+}
+
+func (p *partial) Discard() {
+	p.sum.Close()
+	p.staged.Discard()
 }

@@ -23,20 +23,28 @@ type Parts struct {
 	Machine Machine
 	Values  Values
 
-	pace *pace // nil: without a limit
+	// What all slots share, see Copier. A slot that is alone has none of it.
+	pace  *pace
+	hands hands
+	meter *meter
 }
 
 // Source is the other members, see node/peers. Any error means that another one may
-// answer, or the same one later.
+// answer, or the same one later. came is always how many bytes were sent, also if the rest
+// was not.
 type Source interface {
 	// Entries returns the committed entries of a slot that follow a key.
-	Entries(ctx context.Context, m *layout.Member, slot uint8, after string) (wire.EntryPage, error)
+	Entries(ctx context.Context, m *layout.Member, q *wire.SomeEntries) (page wire.EntryPage, came int64, err error)
 	// UIDs returns the values of a slot that follow a uid.
-	UIDs(ctx context.Context, m *layout.Member, slot uint8, after uid.UID) (wire.UIDPage, error)
-	// Fetch calls each for all the uids in their order, with the value's size and bytes,
-	// or with a negative size if the owner does not have it. What each leaves unread is
-	// skipped. It stops at an error of each and returns it.
-	Fetch(ctx context.Context, m *layout.Member, uids []uid.UID, each func(u uid.UID, size int64, r io.Reader) error) error
+	UIDs(ctx context.Context, m *layout.Member, q *wire.SomeUIDs) (page wire.UIDPage, came int64, err error)
+	// Fetch calls each for all the uids in their order, with the value's size and bytes, or
+	// with a negative size if the owner does not have it. They have `most` bytes at most. Before it
+	// fails it does so for those that came. It stops at an error of each and returns it.
+	Fetch(ctx context.Context, m *layout.Member, q *wire.Copy, most int64, each func(u uid.UID, size int64, b []byte) error) (came int64, err error)
+	// FetchPart gives a writer the bytes of a value of total bytes that the question is about,
+	// or all from there on, and returns how many the owner's copy has; negative if there is none,
+	// and nothing is written unless they are total. It stops at an error of the writer and returns it.
+	FetchPart(ctx context.Context, m *layout.Member, q *wire.Copy, total int64, w io.Writer) (size, came int64, err error)
 	// Suspect tells an owner that its copy of a value was corrupt.
 	Suspect(ctx context.Context, m *layout.Member, u uid.UID)
 }
@@ -64,7 +72,34 @@ type Values interface {
 	Room(bytes int64) bool
 	// Touch tells whether a value is here, and protects it as a placed one.
 	Touch(u uid.UID, witness uint8) bool
-	// Take reads size bytes and keeps them as the value. It fails with ErrCorrupt if they
-	// are another's, with kv.ErrNoMemory if they find no room, and with r's own errors.
-	Take(v wire.ValueInfo, size int64, r io.Reader) error
+	// Take keeps bytes as the value. It fails with ErrCorrupt if they are another's, and with
+	// kv.ErrNoMemory if they find no room.
+	Take(v wire.ValueInfo, b []byte) error
+	// Begin takes memory for a value that comes in parts. It fails with kv.ErrNoMemory.
+	Begin(v wire.ValueInfo) (Partial, error)
+}
+
+// Partial is a value of which some bytes are here. It ends with Finish or Discard.
+type Partial interface {
+	io.Writer // the next bytes
+	// Finish keeps the value, or fails with ErrCorrupt if the bytes are another's.
+	Finish() error
+	// Discard gives the memory back.
+	Discard()
+}
+
+// hands bounds how many of those who copy check and store bytes at a time. Who waits for the
+// network needs none. Nil hands are any number.
+type hands chan struct{}
+
+func (h hands) take() {
+	if h != nil {
+		h <- struct{}{}
+	}
+}
+
+func (h hands) give() {
+	if h != nil {
+		<-h
+	}
 }

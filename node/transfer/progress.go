@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"errors"
+	"time"
 
 	"github.com/eiri/seppen/node/kv"
 )
@@ -30,6 +31,26 @@ func (c *Copier) sum() (sum Progress) {
 func (c *Copier) Left() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.left()
+}
+
+// Pace tells how many bytes of values came in a second of late, and in about how many seconds
+// all will be here: 0 if it is, -1 if that is not known, as nothing comes.
+func (c *Copier) Pace() (bytesPerSecond, secondsLeft int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := c.left()
+	if left == 0 {
+		return 0, 0
+	}
+	bytesPerSecond = c.rate.perSecond(time.Now())
+	if bytesPerSecond == 0 {
+		return 0, -1
+	}
+	return bytesPerSecond, (left + bytesPerSecond - 1) / bytesPerSecond
+}
+
+func (c *Copier) left() int64 {
 	var left, open, sizes, known, unknown int64
 	for i := range c.jobs {
 		j := &c.jobs[i]

@@ -4,15 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/wire"
 )
 
-// entryRoom is how much room there must be before a member that is joining asks for
-// entries: about what a page of them needs. One that is attached takes all, as it does
-// with those that are replicated to it (F30).
-const entryRoom = 512 << 10
+const (
+	// entryRoom is how much room there must be before a member that is joining asks for
+	// entries: more than a page of them needs. One that is attached takes all, as it does
+	// with those that are replicated to it (F30).
+	entryRoom = 512 << 10
+	// pageMost is about how many bytes a page of entries or of values has.
+	pageMost = 64 << 10
+)
 
 // errAdopting passes: the layout that the machine follows is not in use everywhere in
 // this node yet.
@@ -41,6 +47,8 @@ type Slot struct {
 	// all: the machine knows that all entries were copied, which stays so in later views:
 	// it was sent all that came since.
 	all bool
+	// worked is for how long what came was worked on while it was asked for.
+	worked time.Duration
 	values
 }
 
@@ -130,6 +138,9 @@ func (s *Slot) open(phase layout.Phase, owners *layout.Owners) (done bool, err e
 
 // restart has what follows begun anew.
 func (s *Slot) restart(phase layout.Phase) {
+	if phase == 0 {
+		s.values.discard()
+	}
 	s.all = s.all && phase == s.phase
 	s.phase, s.view, s.stage, s.after = phase, 0, opening, ""
 	s.values.restart(s.number)
@@ -154,10 +165,32 @@ func (s *Slot) copyEntries(ctx context.Context, owners *layout.Owners) error {
 	if s.phase == layout.Joining && !s.parts.Values.Room(entryRoom) {
 		return fmt.Errorf("%w: no room for entries", kv.ErrNoMemory)
 	}
-	page, err := s.parts.Source.Entries(ctx, m, s.number, s.after)
+	q := wire.SomeEntries{Most: s.parts.pace.Part(pageMost), Entries: wire.Entries{Slot: s.number, After: s.after}}
+	var page wire.EntryPage
+	err := s.paced(ctx, q.Most, func() (came int64, err error) {
+		page, came, err = s.parts.Source.Entries(ctx, m, &q)
+		return came, err
+	})
 	if err != nil {
 		return err
 	}
+	return s.takeEntries(m, &page)
+}
+
+// paced asks for something when so many bytes may come, and counts those that came.
+func (s *Slot) paced(ctx context.Context, most int64, ask func() (came int64, err error)) error {
+	if err := s.parts.pace.Wait(ctx, most); err != nil {
+		return err
+	}
+	s.worked = 0
+	began := s.parts.meter.now()
+	came, err := ask()
+	s.parts.pace.Came(most, came)
+	s.parts.meter.asked(began, s.worked, came)
+	return err
+}
+
+func (s *Slot) takeEntries(m *layout.Member, page *wire.EntryPage) error {
 	last := s.after
 	for i := range page.Entries {
 		if page.Entries[i].Key <= last {
@@ -168,7 +201,10 @@ func (s *Slot) copyEntries(ctx context.Context, owners *layout.Owners) error {
 	if page.More && last == s.after {
 		return fmt.Errorf("%s sent an empty page of entries and says that there are more", m.Name)
 	}
-	if err := s.inView(s.parts.Machine.TakePage(s.number, s.view, s.after, &page)); err != nil {
+	s.parts.hands.take()
+	err := s.parts.Machine.TakePage(s.number, s.view, s.after, page)
+	s.parts.hands.give()
+	if s.inView(err) != nil {
 		return err
 	}
 	s.after = last
@@ -187,6 +223,7 @@ func (s *Slot) copyEntries(ctx context.Context, owners *layout.Owners) error {
 // finish tells that entries and values were copied.
 func (s *Slot) finish() error {
 	s.stage = copied
+	s.discard()
 	if s.phase == layout.Joining {
 		s.parts.Machine.Copied(s.number)
 		return nil

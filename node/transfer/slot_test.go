@@ -3,7 +3,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -404,46 +403,55 @@ type lies struct {
 	fetched int
 }
 
-func (l *lies) Entries(context.Context, *layout.Member, uint8, string) (wire.EntryPage, error) {
-	return l.entries, nil
+func (l *lies) Entries(context.Context, *layout.Member, *wire.SomeEntries) (wire.EntryPage, int64, error) {
+	return l.entries, 0, nil
 }
 
-func (l *lies) UIDs(context.Context, *layout.Member, uint8, uid.UID) (wire.UIDPage, error) {
-	return l.values, nil
+func (l *lies) UIDs(context.Context, *layout.Member, *wire.SomeUIDs) (wire.UIDPage, int64, error) {
+	return l.values, 0, nil
 }
 
-func (l *lies) Fetch(_ context.Context, _ *layout.Member, uids []uid.UID, each func(u uid.UID, size int64, r io.Reader) error) error {
+func (l *lies) Fetch(_ context.Context, _ *layout.Member, q *wire.Copy, _ int64, each func(u uid.UID, size int64, b []byte) error) (int64, error) {
 	if l.fetched++; l.size < -1 {
-		return nil
+		return 0, nil
 	}
-	return each(uids[0], l.size, strings.NewReader(bytesOf(uids[0][1])))
+	return 0, each(q.UIDs[0], l.size, []byte(bytesOf(q.UIDs[0][1])))
 }
 
-// TestBatches: what is fetched at once is bounded in bytes and in number, but for a value
-// that is larger alone.
+// TestBatches: what is fetched at once is bounded in bytes and in number, and by the limit; what
+// is larger alone comes in parts.
 func TestBatches(t *testing.T) {
-	const mib = 1 << 20
+	const kib = 1 << 10
 	for name, test := range map[string]struct {
+		limit int64
 		sizes []int64
-		want  []int
+		want  []int // negative: in parts
 	}{
-		"small":     {[]int64{1, 2, 3}, []int{3}},
-		"just full": {[]int64{mib, 2 * mib, mib}, []int{3}},
-		"too many":  {[]int64{mib, 2 * mib, mib, 1}, []int{3, 1}},
-		"large":     {[]int64{1, 100 * mib, 100 * mib, 1}, []int{1, 1, 1, 1}},
-		"many":      {make([]int64, wire.MaxFetchValues+1), []int{wire.MaxFetchValues, 1}},
+		"small":      {0, []int64{1, 2, 3}, []int{3}},
+		"just full":  {0, []int64{64 * kib, 128 * kib, 64*kib - 16}, []int{3}},
+		"too many":   {0, []int64{64 * kib, 128 * kib, 64*kib - 15}, []int{2, 1}},
+		"large":      {0, []int64{1, 256*kib + 1, 1 << 40, 256 * kib, 1}, []int{1, -1, -1, 1, 1}},
+		"many":       {0, make([]int64, batchMost/8+1), []int{wire.MaxFetchValues, wire.MaxFetchValues, wire.MaxFetchValues, wire.MaxFetchValues, 1}},
+		"limit":      {40 * 4 * kib, []int64{kib, kib, kib, kib, 4 * kib, 5 * kib, kib}, []int{3, 1, 1, -1, 1}},
+		"high limit": {1 << 40, []int64{64 * kib, 128 * kib, 64*kib - 15}, []int{2, 1}},
+		"low limit":  {1, []int64{kib, 1, kib + 1, 1}, []int{1, 1, -1, 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := NewSlot(newStory(table(5, 5, layout.Attached, a)).parts(), 7)
+			parts := newStory(table(5, 5, layout.Attached, a)).parts()
+			parts.pace = newPace()
+			parts.pace.SetLimit(test.limit)
+			s := NewSlot(parts, 7)
 			for _, size := range test.sizes {
 				s.lacking = append(s.lacking, wire.ValueInfo{Size: size})
 			}
 			var got []int
 			for len(s.lacking) > 0 {
-				if err := s.onward(); err != nil {
-					t.Fatal(err)
+				s.choose()
+				if s.large {
+					got = append(got, -s.batch)
+				} else {
+					got = append(got, s.batch)
 				}
-				got = append(got, s.batch)
 				s.lacking = s.lacking[s.batch:]
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {

@@ -5,13 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/wire"
 )
+
+// batchMost is how many bytes of values are asked for at once, and how many of a larger one: so
+// few that neither side has much to do at a stretch.
+const batchMost = 256 << 10
 
 // values is how far the values of a slot were copied.
 type values struct {
@@ -19,9 +23,11 @@ type values struct {
 	more    bool             // there are pages to come
 	lacking []wire.ValueInfo // of the page, not here yet
 	batch   int              // the first so many of lacking are being fetched
+	large   bool             // it is one that is fetched in parts
 	said    []layout.ID      // the owners that were asked for the batch and answered
 	corrupt bool             // one of them sent bytes that were others
 	turn    int              // which owner is asked first
+	part    *part            // what is here of a value of which not all is
 
 	size     int64 // of all values of the slot, as an owner last said; -1: not known yet
 	settled  int64 // bytes of those listed that are here or gone
@@ -30,7 +36,7 @@ type values struct {
 
 // Progress is what was done for a slot, since the beginning.
 type Progress struct {
-	Bytes  int64 // of values that were copied
+	Bytes  int64 // of values that came
 	Values int64 // that were copied
 	Here   int64 // values listed that were here already
 	Gone   int64 // values listed that no owner had any more
@@ -38,7 +44,7 @@ type Progress struct {
 
 func (v *values) restart(slot uint8) {
 	// Different slots ask different owners first.
-	*v = values{turn: int(slot), size: v.size, progress: v.progress}
+	*v = values{turn: int(slot), part: v.part, size: v.size, progress: v.progress}
 }
 
 // Progress tells what was done.
@@ -47,7 +53,7 @@ func (s *Slot) Progress() Progress { return s.progress }
 // Left is about how many bytes of values are still to be copied, of how many that the
 // slot has. known is false until an owner was asked.
 func (s *Slot) Left() (left, size int64, known bool) {
-	left = max(0, s.size-s.settled)
+	left = max(0, s.size-s.settled-s.part.size())
 	if s.stage == copied {
 		left = 0
 	}
@@ -61,7 +67,12 @@ func (s *Slot) list(ctx context.Context, owners *layout.Owners) error {
 		return errors.New("no serving owner to copy values from")
 	}
 	m := serving[s.turn%len(serving)]
-	page, err := s.parts.Source.UIDs(ctx, m, s.number, s.listed)
+	q := wire.SomeUIDs{Most: s.parts.pace.Part(pageMost), UIDsAfter: wire.UIDsAfter{Slot: s.number, After: s.listed}}
+	var page wire.UIDPage
+	err := s.paced(ctx, q.Most, func() (came int64, err error) {
+		page, came, err = s.parts.Source.UIDs(ctx, m, &q)
+		return came, err
+	})
 	if err == nil {
 		err = s.takeList(m, &page)
 	}
@@ -99,16 +110,9 @@ func (s *Slot) takeList(m *layout.Member, page *wire.UIDPage) error {
 
 // onward chooses what is next: the next batch of the page, the next page, or the end.
 func (s *Slot) onward() error {
-	s.batch, s.said, s.corrupt = 0, nil, false
-	size := int64(0)
-	for _, v := range s.lacking {
-		if size += v.Size; s.batch > 0 && size > wire.MaxFetch || s.batch == wire.MaxFetchValues {
-			break
-		}
-		s.batch++
-	}
+	s.said, s.corrupt = nil, false
 	switch {
-	case s.batch > 0:
+	case len(s.lacking) > 0:
 		s.stage = fetching
 	case s.more:
 		s.stage = listing
@@ -116,6 +120,22 @@ func (s *Slot) onward() error {
 		return s.finish()
 	}
 	return nil
+}
+
+// choose makes a batch of what is lacking: as much as may come at once, or a value that is
+// larger alone.
+func (s *Slot) choose() {
+	most := s.parts.pace.Part(batchMost)
+	s.batch = 1
+	size := s.lacking[0].Size
+	// What has begun to come in parts goes on so.
+	s.large = size > most || s.part.is(s.lacking[0].UID)
+	for !s.large && s.batch < len(s.lacking) && s.batch < wire.MaxFetchValues {
+		if size += s.lacking[s.batch].Size + wire.FetchHeader; size > most {
+			break
+		}
+		s.batch++
+	}
 }
 
 // serving are the members that have everything of the slot.
@@ -127,13 +147,31 @@ func (s *Slot) serving(owners *layout.Owners) []*layout.Member {
 // step asks the next owner for: a copy may be dropped while others have it. What none
 // has was freed meanwhile.
 func (s *Slot) fetch(ctx context.Context, owners *layout.Owners) error {
+	if len(s.lacking) == 0 || s.batch == 0 { // the last one failed after all that it was asked for
+		s.said = nil
+	}
+	if len(s.lacking) == 0 {
+		return s.onward()
+	}
+	if len(s.said) == 0 {
+		s.choose()
+	}
 	m, err := s.nextOwner(owners)
 	if err != nil {
 		return err
 	}
-	if err := s.fetchFrom(ctx, m); err != nil {
+	answered := true
+	if s.large {
+		answered, err = s.fetchPart(ctx, m)
+	} else {
+		err = s.fetchBatch(ctx, m)
+	}
+	switch {
+	case err != nil:
 		s.turn++
 		return err
+	case !answered:
+		return nil
 	}
 	s.said = append(s.said, m.Incarnation)
 	if s.batch == 0 {
@@ -142,9 +180,17 @@ func (s *Slot) fetch(ctx context.Context, owners *layout.Owners) error {
 	if _, err := s.nextOwner(owners); err == nil {
 		return nil
 	}
+	return s.allSaid()
+}
+
+// allSaid ends a batch of which no owner has the rest.
+func (s *Slot) allSaid() error {
 	if s.corrupt {
 		s.said, s.corrupt = nil, false
 		return fmt.Errorf("%w: no owner has a good copy of %s", ErrCorrupt, s.lacking[0].UID)
+	}
+	if s.large {
+		s.discard()
 	}
 	for _, v := range s.lacking[:s.batch] {
 		s.progress.Gone++
@@ -165,58 +211,83 @@ func (s *Slot) nextOwner(owners *layout.Owners) (*layout.Member, error) {
 	return nil, errors.New("no serving owner to copy values from")
 }
 
-// fetchFrom takes in what one owner has of the batch. What it does not have, or not
+// fetchBatch takes in what one owner has of the batch. What it does not have, or not
 // rightly, stays in the batch.
-func (s *Slot) fetchFrom(ctx context.Context, m *layout.Member) error {
+func (s *Slot) fetchBatch(ctx context.Context, m *layout.Member) error {
 	batch := s.lacking[:s.batch]
-	uids := make([]uid.UID, len(batch))
+	q := wire.Copy{UIDs: make([]uid.UID, len(batch)), Forms: s.parts.meter.forms(s.parts.pace)}
+	most := int64(0)
 	for i := range batch {
-		uids[i] = batch[i].UID
+		q.UIDs[i] = batch[i].UID
+		most += batch[i].Size
 	}
-	var left []wire.ValueInfo
-	var bad []uid.UID
-	next := 0
-	if err := s.parts.pace.Wait(ctx, 0); err != nil {
-		return err
-	}
-	before := s.progress.Bytes
-	defer func() { s.parts.pace.Came(0, s.progress.Bytes-before) }()
-	err := s.parts.Source.Fetch(ctx, m, uids, func(_ uid.UID, size int64, r io.Reader) error {
-		v := batch[next]
-		kept, err := s.take(v, size, r)
-		if errors.Is(err, ErrCorrupt) {
-			bad, err = append(bad, v.UID), nil
-		}
-		if err != nil {
-			return err
-		}
-		if next++; !kept {
-			left = append(left, v)
-		}
-		return nil
+	taking := taking{s: s}
+	err := s.paced(ctx, most+int64(len(batch))*wire.FetchHeader, func() (int64, error) {
+		defer taking.end()
+		return s.parts.Source.Fetch(ctx, m, &q, most, taking.each)
 	})
-	if err == nil && next < len(batch) {
-		err = fmt.Errorf("%s answered for %d of %d values", m.Name, next, len(batch))
+	if err == nil && taking.next < len(batch) {
+		err = fmt.Errorf("%s answered for %d of %d values", m.Name, taking.next, len(batch))
 	}
-	left = append(left, batch[next:]...)
+	left := append(taking.left, batch[taking.next:]...)
 	s.lacking = s.lacking[s.batch-len(left):]
 	s.batch = copy(s.lacking, left)
-	for _, u := range bad {
+	for _, u := range taking.bad {
 		s.corrupt = true
 		s.parts.Source.Suspect(ctx, m, u)
 	}
 	return err
 }
 
+// taking takes in a batch.
+type taking struct {
+	s    *Slot
+	next int              // in the batch
+	left []wire.ValueInfo // of those before
+	bad  []uid.UID
+
+	busy  bool // it has taken a hand
+	began time.Time
+}
+
+func (t *taking) each(_ uid.UID, size int64, b []byte) error {
+	if !t.busy {
+		t.busy, t.began = true, t.s.parts.meter.now()
+		t.s.parts.hands.take()
+	}
+	if t.next >= t.s.batch {
+		return errors.New("more values than were asked for")
+	}
+	v := t.s.lacking[t.next]
+	kept, err := t.s.take(v, size, b)
+	if errors.Is(err, ErrCorrupt) {
+		t.bad, err = append(t.bad, v.UID), nil
+	}
+	if err != nil {
+		return err
+	}
+	if t.next++; !kept {
+		t.left = append(t.left, v)
+	}
+	return nil
+}
+
+func (t *taking) end() {
+	if t.busy {
+		t.s.parts.hands.give()
+		t.s.worked += t.s.parts.meter.now().Sub(t.began)
+	}
+}
+
 // take takes in one value, and tells whether it is here now.
-func (s *Slot) take(v wire.ValueInfo, size int64, r io.Reader) (kept bool, err error) {
+func (s *Slot) take(v wire.ValueInfo, size int64, b []byte) (kept bool, err error) {
 	if size < 0 {
 		return false, nil
 	}
 	if size != v.Size {
 		return false, ErrCorrupt
 	}
-	if err := s.parts.Values.Take(v, size, r); err != nil {
+	if err := s.parts.Values.Take(v, b); err != nil {
 		return false, err
 	}
 	s.progress.Bytes += size

@@ -44,6 +44,9 @@ func (s *Simulation) startAuthor() {
 func (a *author) die() {
 	a.dead = true
 	a.task.kill()
+	if a.sim.underWay() {
+		a.sim.count("an author died in a change")
+	}
 	a.sim.trace(nil, "an author dies")
 	a.sim.authors = slices.DeleteFunc(a.sim.authors, func(o *author) bool { return o == a })
 }
@@ -55,33 +58,43 @@ func (a *author) work(t *task) {
 	for {
 		t.sleep(lookEvery/2 + s.some(lookEvery))
 		a.rest(t)
+		before := slices.Clone(s.hosts)
 		current, err := s.durable.read(t)
 		if err != nil {
 			continue
 		}
-		if current != pushed {
-			a.push(current)
-			pushed = current
+		if l := current.newest(); l != pushed {
+			a.push(l)
+			pushed = l
 		}
 		a.rest(t)
-		next, why := placement.Next(cluster, current, s.names, a.world(current))
+		a.attend(current, before)
+		next, why, by := a.decide(current)
 		a.why = why
 		if next == nil {
-			a.pushAgain(current)
+			a.pushAgain(current.newest())
 			continue
 		}
 		a.rest(t)
-		if err := s.durable.write(t, current, next); err != nil {
-			s.trace(nil, "the author could not write layout %d: %v", next.Epoch, err)
+		if err := s.durable.write(t, current, next, by); err != nil {
+			s.trace(nil, "the author could not write layout %d: %v", next.layout.Epoch, err)
 		} else {
-			s.trace(nil, "the author wrote layout %d: %s", next.Epoch, why)
+			s.trace(nil, "the author wrote layout %d, nodes %v: %s", next.layout.Epoch, next.names, why)
 		}
 		// Only what is read back is durable (I6).
 		if current, err = s.durable.read(t); err == nil {
-			a.push(current)
-			pushed = current
+			pushed = current.newest()
+			a.push(pushed)
 		}
 	}
+}
+
+// newest is a record's layout, if there is one.
+func (r *record) newest() *layout.Layout {
+	if r == nil {
+		return nil
+	}
+	return r.layout
 }
 
 // rest waits while the author is paused. What it could not hear then is not the silence
@@ -197,7 +210,7 @@ func (a *author) world(current *layout.Layout) placement.World {
 		}
 		w.Seen = append(w.Seen, observation(o, s.now))
 	}
-	for _, h := range s.hosts {
+	for _, h := range s.made {
 		for _, p := range h.all {
 			if p.proof != 0 && p.proof <= s.now {
 				w.Dead = append(w.Dead, p.id)
@@ -207,6 +220,7 @@ func (a *author) world(current *layout.Layout) placement.World {
 	if current == nil {
 		return w
 	}
+	w.Ending = a.endings(current)
 	for i := range current.Members {
 		id := current.Members[i].Incarnation
 		o := a.seen[id]
@@ -226,6 +240,7 @@ func observation(o *seen, now time.Duration) placement.Observation {
 	ob := placement.Observation{
 		Name: o.host.name, Address: address(o.host), Home: address(o.host), Incarnation: st.Incarnation,
 		Cluster: st.Cluster, Epoch: st.Epoch, Purged: st.Purged, Segments: st.Segments, Peers: st.Peers,
+		Unfit: st.Ending || st.Retired || o.host.stopping,
 	}
 	if o.since != 0 {
 		ob.Answering = now - o.since
@@ -235,4 +250,4 @@ func observation(o *seen, now time.Duration) placement.Observation {
 
 func address(h *host) string { return fmt.Sprintf("host%d:1", h.number) }
 
-func (s *Simulation) hostOf(m *layout.Member) *host { return s.hosts[m.Incarnation[0]-1] }
+func (s *Simulation) hostOf(m *layout.Member) *host { return s.made[m.Incarnation[0]-1] }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/wire"
@@ -19,6 +20,7 @@ type request struct {
 	slot  uint8
 	in    input
 	call  uint64
+	began time.Duration
 	sent  bool // it may have been executed
 	ended bool
 	then  func(out output, err error)
@@ -50,8 +52,7 @@ func (c *client) later() {
 func (c *client) act() {
 	s := c.sim
 	h := pick(s.rng, s.hosts)
-	// Of those that are no members a client hears soon.
-	if h.proc == nil || h.proc.phase() == 0 && s.rng.IntN(10) > 0 {
+	if h.proc == nil || !s.isAsked(h.proc) {
 		c.later()
 		return
 	}
@@ -70,6 +71,19 @@ func (c *client) act() {
 		}
 		c.later()
 	})
+}
+
+// isAsked tells whether a client asks a node: of those that are no members it hears soon. If
+// all goes well it asks none that is not ready yet.
+func (s *Simulation) isAsked(p *process) bool {
+	switch p.phase() {
+	case 0:
+		return s.kind == Calm && p.retired || s.kind != Calm && s.rng.IntN(10) == 0
+	case layout.Joining, layout.Attached:
+		return s.kind != Calm
+	default:
+		return true
+	}
 }
 
 // choose makes up a request.
@@ -96,7 +110,7 @@ func (c *client) choose(key string) input {
 
 // request has a process execute a request.
 func (s *Simulation) request(p *process, k key, in input, then func(output, error)) {
-	r := &request{sim: s, at: p, key: k.name, slot: k.slot, in: in, call: s.history.tick(), then: then}
+	r := &request{sim: s, at: p, key: k.name, slot: k.slot, in: in, call: s.history.tick(), began: s.now, then: then}
 	p.requests = append(p.requests, r)
 	s.trace(p, "is asked: %s %v", k.name, in)
 	s.at(s.now, p, func() { s.spawn(p, "request", func(t *task) { r.run(t) }) })
@@ -152,12 +166,14 @@ func (r *request) end(out output, err error) {
 		out.kind = unknownKind
 	case errors.Is(err, kv.ErrUnavailable):
 		s.count("refused: " + string(kv.ReasonOf(err)))
+		s.answered(r, false)
 		r.then(out, err)
 		return
 	default:
 		s.violated("a request of %s ended with %v", r.key, err)
 	}
 	s.count(outputNames[out.kind])
+	s.answered(r, out.kind != unknownKind)
 	if out.kind != unknownKind || r.in.kind != getKind {
 		s.history.add(r.key, r.in, out, r.call)
 	}

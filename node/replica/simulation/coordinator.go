@@ -33,7 +33,7 @@ func (p *process) retry(t *task, do func(table *layout.Table) error) error {
 	deadline, pause := p.sim.now+patience, minPause
 	for fresh := 0; ; {
 		table := p.table
-		if table == nil || table.Member(p.id) == nil {
+		if table == nil || table.Member(p.id) == nil && !p.retired {
 			return kv.Refuse(kv.NotMember, "%s", idName(p.id))
 		}
 		err := do(table)

@@ -12,59 +12,71 @@ var (
 	errConflict = errors.New("somebody else wrote before")
 )
 
-// durable is where layouts are kept: it compares and swaps, and sometimes does it without
+// record is what is written at once: the layout, and which nodes there are.
+type record struct {
+	layout *layout.Layout
+	table  *layout.Table
+	names  []layout.Name
+	serial uint64 // the last one that was given out
+}
+
+// durable is where records are kept: it compares and swaps, and sometimes does it without
 // saying so.
 type durable struct {
 	sim     *Simulation
-	layouts []*layout.Layout
-	tables  []*layout.Table
+	records []*record
 }
 
-func (d *durable) current() *layout.Layout {
-	if len(d.layouts) == 0 {
+func (d *durable) current() *record {
+	if len(d.records) == 0 {
 		return nil
 	}
-	return d.layouts[len(d.layouts)-1]
+	return d.records[len(d.records)-1]
 }
 
+// newest is the newest layout.
 func (d *durable) newest() *layout.Table {
-	if len(d.tables) == 0 {
-		return nil
+	if r := d.current(); r != nil {
+		return r.table
 	}
-	return d.tables[len(d.tables)-1]
+	return nil
 }
 
 // table is a layout's if it was written, else nil.
 func (d *durable) table(l *layout.Layout) *layout.Table {
-	for i := len(d.layouts) - 1; i >= 0; i-- {
-		if d.layouts[i] == l {
-			return d.tables[i]
+	for i := len(d.records) - 1; i >= 0; i-- {
+		if d.records[i].layout == l {
+			return d.records[i].table
 		}
 	}
 	return nil
 }
 
 // read is a live read.
-func (d *durable) read(t *task) (*layout.Layout, error) {
+func (d *durable) read(t *task) (*record, error) {
 	if err := d.travel(t); err != nil {
 		return nil, err
 	}
-	l := d.current()
-	return l, d.travel(t)
+	r := d.current()
+	return r, d.travel(t)
 }
 
-// write writes a layout if the current one is still prev.
-func (d *durable) write(t *task, prev, next *layout.Layout) error {
+// write writes a record if the current one is still prev. It keeps the table of a layout
+// that is not new.
+func (d *durable) write(t *task, prev, next *record, by *decision) error {
 	if err := d.travel(t); err != nil {
 		return err
 	}
 	if d.current() != prev {
 		return errConflict
 	}
-	before := d.newest()
-	d.layouts = append(d.layouts, next)
-	d.tables = append(d.tables, layout.NewTable(next))
-	d.sim.truth.written(before, d.newest())
+	if prev != nil && prev.layout == next.layout {
+		next.table = prev.table
+	} else {
+		next.table = layout.NewTable(next.layout)
+	}
+	d.records = append(d.records, next)
+	d.sim.truth.recorded(prev, next, by)
 	return d.travel(t)
 }
 

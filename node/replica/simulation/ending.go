@@ -1,18 +1,21 @@
 package simulation
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/controllers/membership"
 	"github.com/eiri/seppen/node/kv"
 )
 
 const (
-	// wellWithin is how long it may take after all is healed until all serve again.
-	wellWithin = 40 * time.Second
+	// healedWithin is how long it may take after all is healed until all serve again, and
+	// wishedWithin how much longer if other nodes are wished for.
+	healedWithin, wishedWithin = 40 * time.Second, 80 * time.Second
 	// stays is for how long all must be well: an author may be about to write.
 	stays = 2 * time.Second
 	// freedWithin is how long values may stay after their last key went.
@@ -21,11 +24,12 @@ const (
 
 // end heals everything and checks that all becomes well.
 func (s *Simulation) end() {
+	s.wishes.settle()
 	s.faults.heal()
 	s.runUntil(max(s.now, s.faults.until))
 	healed := s.now
 	well := healed
-	s.until(wellWithin, func() string {
+	s.until(s.wellWithin(), func() string {
 		why := s.unwell()
 		if why != "" {
 			well = s.now
@@ -42,6 +46,13 @@ func (s *Simulation) end() {
 	s.longest("until all was freed", s.now-quiet)
 	s.readAll()
 	s.checkHistory()
+}
+
+func (s *Simulation) wellWithin() time.Duration {
+	if s.kind == Still {
+		return healedWithin
+	}
+	return healedWithin + wishedWithin
 }
 
 // until runs until nothing is left to complain of.
@@ -69,8 +80,8 @@ func (s *Simulation) unwell() string {
 		return "there is no layout"
 	}
 	l := t.Layout
-	if len(l.Members) != len(s.hosts) {
-		return fmt.Sprintf("layout %d has %d members", l.Epoch, len(l.Members))
+	if why := s.unwished(); why != "" {
+		return why
 	}
 	for _, h := range s.hosts {
 		switch p := h.proc; {
@@ -85,8 +96,11 @@ func (s *Simulation) unwell() string {
 	preferred := layout.SegmentsOf(l.Members, l.Epoch)
 	for n := range layout.Slots {
 		o := t.Owners(uint8(n))
+		if o.Primary == nil {
+			return fmt.Sprintf("slot %d has no primary", n)
+		}
 		p := s.process(o.Primary.Incarnation)
-		if st := p.machine.State(uint8(n), p.clock()); !st.Leased || len(o.Serving) != s.profile.copies {
+		if st := p.machine.State(uint8(n), p.clock()); !st.Leased || len(o.Serving) != s.wishes.now.copies {
 			return fmt.Sprintf("slot %d: active %v, leased %v, %d owners", n, st.Active, st.Leased, len(o.Serving))
 		}
 		if o.Loss != 0 {
@@ -94,6 +108,32 @@ func (s *Simulation) unwell() string {
 		}
 		if primaryIn(l, preferred, uint8(n)) != o.Primary.Incarnation {
 			return fmt.Sprintf("slot %d has not the primary that it should have", n)
+		}
+	}
+	return ""
+}
+
+// unwished says which nodes are not as they were wished for.
+func (s *Simulation) unwished() string {
+	r, w := s.durable.current(), &s.wishes.now
+	have, want := membership.Shape(r.names), w.shape()
+	slices.SortFunc(want, func(a, b layout.Range) int { return cmp.Or(cmp.Compare(a.Lo, b.Lo), cmp.Compare(a.Hi, b.Hi)) })
+	switch {
+	case !slices.Equal(have, want):
+		return fmt.Sprintf("there are %v and not %v", r.names, want)
+	case len(r.layout.Members) != len(r.names):
+		return fmt.Sprintf("layout %d has %d members", r.layout.Epoch, len(r.layout.Members))
+	case len(s.hosts) != len(r.names):
+		return fmt.Sprintf("there are %d hosts", len(s.hosts))
+	}
+	for _, h := range s.hosts {
+		switch {
+		case h.stopping:
+			return fmt.Sprintf("host %d is being stopped", h.number)
+		case h.revision != w.revision:
+			return fmt.Sprintf("host %d is of template %d", h.number, h.revision)
+		case s.kind != Still && h.machine == w.drained:
+			return fmt.Sprintf("host %d is at machine %d, which is to be empty", h.number, w.drained)
 		}
 	}
 	return ""

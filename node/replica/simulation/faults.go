@@ -28,6 +28,11 @@ type profile struct {
 	neverProof float64
 	lateProof  float64
 	gentle     bool // nobody dies while somebody else is not well, so nothing is ever lost
+
+	wishes  time.Duration // about so often there is another wish
+	disturb float64       // how probably something goes wrong after a layout was written
+	linger  time.Duration // at most so long a process goes on that was told to stop
+	grace   time.Duration // it has to end
 }
 
 func (s *Simulation) choose() {
@@ -90,6 +95,9 @@ type faults struct {
 
 func (f *faults) start() {
 	s := f.sim
+	if s.kind == Calm {
+		return
+	}
 	s.at(s.now+2*s.some(s.profile.every)+time.Millisecond, nil, func() {
 		if !f.over {
 			f.strike(pick(s.rng, s.hosts))
@@ -125,19 +133,33 @@ func (f *faults) crash(h *host) {
 		return
 	}
 	s.count("crashes")
+	f.kill(p)
+	if h.stopping {
+		s.stopped(h)
+		return
+	}
+	s.at(s.now+s.some(s.profile.restart), nil, func() { h.begin(s) })
+}
+
+// kill ends a process at once.
+func (f *faults) kill(p *process) {
+	p.killed = true
 	p.die()
+	f.prove(p)
+}
+
+// prove decides when the author can know that a process has ended.
+func (f *faults) prove(p *process) {
+	s := f.sim
 	switch {
+	case s.network.quiet:
+		p.proof = s.now + s.some(20*time.Millisecond)
 	case s.rng.Float64() < s.profile.neverProof:
 	case s.rng.Float64() < s.profile.lateProof:
 		p.proof = s.now + s.some(10*time.Second)
 	default:
 		p.proof = s.now + s.some(20*time.Millisecond)
 	}
-	s.at(s.now+s.some(s.profile.restart), nil, func() {
-		if h.proc == nil {
-			s.start(h)
-		}
-	})
 }
 
 // needed tells whether a process is the only live one that has everything of some slot.
@@ -145,7 +167,7 @@ func (f *faults) needed(p *process) bool {
 	t := f.sim.durable.newest()
 	for i := range t.Layout.Segments {
 		others, mine := 0, false
-		for _, m := range t.Owners(t.Layout.Segments[i].Lo).Serving {
+		for _, m := range everything(t.Owners(t.Layout.Segments[i].Lo)) {
 			if o := f.sim.process(m.Incarnation); o == p {
 				mine = true
 			} else if !o.dead {
@@ -177,10 +199,10 @@ func (f *faults) cut(a int) {
 			continue
 		}
 		if ways != 1 {
-			s.network.cut[a][o] = until
+			s.network.cut[way{a, o}] = until
 		}
 		if ways != 2 {
-			s.network.cut[o][a] = until
+			s.network.cut[way{o, a}] = until
 		}
 	}
 	s.trace(nil, "host %d is cut off (%d, all: %v) until %v", a, ways, several, until)
@@ -242,13 +264,13 @@ func (f *faults) heal() {
 	s.trace(nil, "everything is healed")
 	s.network.quiet = true
 	s.network.usual = time.Millisecond
-	s.network.cut = [8][8]time.Duration{}
+	clear(s.network.cut)
 	for _, h := range s.hosts {
 		if h.proc != nil {
 			h.proc.resume()
 			h.proc.slow = 0
 		} else {
-			s.start(h)
+			h.begin(s)
 		}
 		for _, p := range h.all {
 			if p.dead {

@@ -25,7 +25,9 @@ func (s *Simulation) onePrimary(p *process) {
 		if st.Active != p.active[i] {
 			p.active[i] = st.Active
 			s.truth.changed = true
+			s.away(i, st.Active)
 			if st.Active {
+				s.truth.planned.served[view{n, st.View}] = true
 				s.trace(p, "is active in slot %d, view %d", n, st.View)
 			}
 		}
@@ -54,7 +56,7 @@ func (s *Simulation) nothingLost() {
 	for i := range s.keys {
 		k := s.truth.keys[s.keys[i].name]
 		o := t.Owners(k.slot)
-		for _, m := range o.Serving {
+		for _, m := range everything(o) {
 			if p := s.process(m.Incarnation); !p.dead {
 				s.hasEntry(p, k)
 			}
@@ -99,7 +101,7 @@ func (s *Simulation) hasCommitted(t *layout.Table, k *known, primary *process, o
 	if !ok || e.Deleted {
 		return
 	}
-	for _, m := range o.Serving {
+	for _, m := range everything(o) {
 		if p := s.process(m.Incarnation); !p.dead {
 			s.hasEntryOr(p, k, &e, "which is committed")
 		}
@@ -108,7 +110,7 @@ func (s *Simulation) hasCommitted(t *layout.Table, k *known, primary *process, o
 	if values.Loss != 0 {
 		return
 	}
-	for _, m := range values.Serving {
+	for _, m := range everything(values) {
 		if p := s.process(m.Incarnation); !p.dead && !p.mem.Has(e.UID) {
 			s.violated("%s does not have the value of %s (I3, I5)", idName(p.id), describe(&e))
 		}
@@ -127,7 +129,7 @@ func (s *Simulation) mayAnswer(p *process, slots ...uint8) {
 
 // committed checks that every owner has what was read.
 func (s *Simulation) committed(slot uint8, e *kv.Entry) {
-	for _, m := range s.durable.newest().Owners(slot).Serving {
+	for _, m := range everything(s.durable.newest().Owners(slot)) {
 		if p := s.process(m.Incarnation); !p.dead {
 			s.hasEntryOr(p, s.truth.keys[e.Key], e, "which was read")
 		}

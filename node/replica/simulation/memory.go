@@ -2,12 +2,12 @@ package simulation
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/store"
+	"github.com/eiri/seppen/node/transfer"
 	"github.com/eiri/seppen/node/wire"
 )
 
@@ -94,17 +94,16 @@ func (m *memory) Touch(u uid.UID, witness uint8) bool {
 }
 
 // Take implements transfer.Values.
-func (m *memory) Take(v wire.ValueInfo, size int64, r io.Reader) error {
-	b := make([]byte, size)
-	if _, err := io.ReadFull(r, b); err != nil {
-		return err
-	}
+func (m *memory) Take(v wire.ValueInfo, b []byte) error {
 	if string(b) != string(valueBytes(v.UID)) {
 		return fmt.Errorf("other bytes than those of %s", valueName(v.UID))
 	}
 	m.keep(v.UID, v.Witness)
 	return nil
 }
+
+// Begin implements transfer.Values. All values are small.
+func (m *memory) Begin(wire.ValueInfo) (transfer.Partial, error) { panic("a large value") }
 
 // entries returns what a slot has, tombstones too.
 func (m *memory) entries(slot uint8) (all []kv.Entry) {

@@ -11,6 +11,9 @@ import (
 // Keys and values are few, so that they meet often. A value's number is in its uid; its
 // bytes say it again.
 
+// clusterName is what the first nodes are called after.
+const clusterName = "n"
+
 func newValue(slot uint8, number int) (u uid.UID) {
 	u[0], u[1] = slot, byte(number)
 	return u

@@ -3,14 +3,18 @@ package simulation
 import (
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/node/kv"
 )
 
-// author is the author's place in the network; hosts have their numbers.
-const authorPlace = 7
+// authorPlace is the author's place in the network; hosts have their numbers.
+const authorPlace = -1
+
+// way is from one place to another.
+type way struct{ from, to int }
 
 // message is a request on its way.
 type message struct {
@@ -40,11 +44,12 @@ var errMoved = errors.New("the layout has changed")
 
 // network is what becomes of messages.
 type network struct {
-	loss, twice, late float64             // how probable
-	usual             time.Duration       // the delay, on average
-	latest            time.Duration       // of those that are late
-	cut               [8][8]time.Duration // from, to: until when
-	quiet             bool                // all goes well
+	loss, twice, late float64               // how probable
+	usual             time.Duration         // the delay, on average
+	latest            time.Duration         // of those that are late
+	most              time.Duration         // no delay is longer; 0: any may be
+	cut               map[way]time.Duration // until when
+	quiet             bool                  // all goes well
 }
 
 func (s *Simulation) delay() time.Duration {
@@ -54,24 +59,29 @@ func (s *Simulation) delay() time.Duration {
 		d += s.some(n.latest)
 		s.faults.until = max(s.faults.until, s.now+d)
 	}
+	if n.most > 0 {
+		d = min(d, n.most)
+	}
 	return d + time.Microsecond
 }
 
 // lost tells whether a message from one place to another gets lost.
 func (s *Simulation) lost(from, to int) bool {
 	n := &s.network
-	return n.cut[from][to] > s.now || !n.quiet && s.rng.Float64() < n.loss
+	return n.cut[way{from, to}] > s.now || !n.quiet && s.rng.Float64() < n.loss
 }
 
 // call sends a request and has done told what became of it, once, unless the sender dies.
 func (p *process) call(to *layout.Member, body any, timeout time.Duration, done func(reply)) {
 	s := p.sim
 	over := false
+	var c *underWay
 	finish := func(r reply) {
 		if over {
 			return
 		}
 		over = true
+		p.calls = slices.DeleteFunc(p.calls, func(o *underWay) bool { return o == c })
 		if r.stale != nil {
 			p.adopt(r.stale)
 			if r.err == nil {
@@ -83,7 +93,10 @@ func (p *process) call(to *layout.Member, body any, timeout time.Duration, done 
 		}
 		done(r)
 	}
+	c = &underWay{to: to.Incarnation, finish: func() { finish(reply{err: leftBehind(body)}) }}
+	p.calls = append(p.calls, c)
 	s.at(s.now+timeout, p, func() { finish(reply{err: errLost}) })
+	p.leaveBehind()
 	at := s.hostOf(to)
 	m := &message{from: p.id, to: to.Incarnation, place: p.host.number, epoch: p.epoch(), newest: p.layout(), body: body}
 	s.deliver(m, at, func(r reply) {
@@ -92,6 +105,31 @@ func (p *process) call(to *layout.Member, body any, timeout time.Duration, done 
 		}
 		s.at(s.now+s.delay(), p, func() { finish(r) })
 	})
+}
+
+// underWay is a request that is not answered yet.
+type underWay struct {
+	to     layout.ID
+	finish func()
+}
+
+// leaveBehind ends the requests to those who are no members any more, as node/peers does: their
+// connections are closed.
+func (p *process) leaveBehind() {
+	for _, c := range p.calls {
+		if p.table.Member(c.to) == nil {
+			p.sim.at(p.sim.now, p, c.finish)
+		}
+	}
+}
+
+// leftBehind is what becomes of a request to one who is no member any more: nothing was done,
+// but nobody knows of a write.
+func leftBehind(body any) error {
+	if _, ok := body.(order); ok {
+		return errLost
+	}
+	return errMoved
 }
 
 // deliver brings a request to a host, or loses it. What orders a write comes once at most.

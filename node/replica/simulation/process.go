@@ -13,15 +13,6 @@ import (
 	"github.com/eiri/seppen/node/store"
 )
 
-// host is a place where the processes of one name run, one after the other.
-type host struct {
-	number int
-	name   layout.Name
-	proc   *process // nil: none runs
-	lives  int
-	all    []*process
-}
-
 // process is one life of a node.
 type process struct {
 	sim    *Simulation
@@ -41,6 +32,10 @@ type process struct {
 	writes   uint64
 	requests []*request // of clients, under way here
 
+	ending  bool // it was told to stop
+	killed  bool
+	member  bool // it knew once that it was one
+	retired bool // it was leaving when it was taken out: it has no duties any more
 	dead    bool
 	diedAt  time.Duration
 	proof   time.Duration // when the author can know of its death; never: 0
@@ -49,6 +44,7 @@ type process struct {
 	slow    time.Duration // how much later things happen here
 	active  [4]bool
 	tasks   []*task
+	calls   []*underWay
 	waiting []*waiting
 }
 
@@ -136,10 +132,21 @@ func (p *process) adopt(l *layout.Layout) {
 		return
 	}
 	p.sim.trace(p, "adopts layout %d", l.Epoch)
-	was := p.table != nil && p.table.Member(p.id) != nil
+	was := p.phase()
+	if me := t.Member(p.id); me != nil && (p.retired || was != 0 && p.table.Member(p.id).JoinEpoch != me.JoinEpoch) {
+		p.startAnew() // what it holds is of the past
+		return
+	}
 	fx := p.machine.Adopt(t, p.clock())
 	p.table = t
-	if was && t.Member(p.id) == nil {
+	p.member = p.member || p.phase() != 0
+	p.leaveBehind()
+	switch {
+	case was == 0 || t.Member(p.id) != nil:
+	case was == layout.Leaving:
+		p.retired = true
+		p.sim.trace(p, "is retired")
+	default:
 		p.sim.trace(p, "is no member any more")
 		p.startAnew()
 		return
@@ -153,11 +160,11 @@ func (p *process) adopt(l *layout.Layout) {
 // incarnation (R4).
 func (p *process) startAnew() {
 	p.die()
-	p.sim.at(p.sim.now+p.sim.some(50*time.Millisecond), nil, func() {
-		if p.host.proc == nil {
-			p.sim.start(p.host)
-		}
-	})
+	if p.host.stopping {
+		p.sim.stopped(p.host)
+		return
+	}
+	p.sim.at(p.sim.now+p.sim.some(50*time.Millisecond), nil, func() { p.host.begin(p.sim) })
 }
 
 // die ends the process. Nothing of it happens any more.

@@ -21,6 +21,7 @@ type key struct {
 // Simulation is one seed.
 type Simulation struct {
 	seed    uint64
+	kind    Kind
 	rng     *rand.Rand
 	profile profile
 	now     time.Duration
@@ -30,8 +31,9 @@ type Simulation struct {
 	running *task
 	doomed  []*process
 
-	names   []layout.Name
-	hosts   []*host
+	wishes  wishes
+	hosts   []*host // that there are, in the order in which they were made
+	made    []*host // all, by number
 	network network
 	durable durable
 	authors []*author
@@ -43,7 +45,8 @@ type Simulation struct {
 	values []uid.UID
 	slots  []uint8 // in which keys or values are
 	used   [layout.Slots]bool
-	idle   bool // clients ask for nothing more
+	gone   [4]time.Duration // since when nobody was active in slots; 0: somebody is
+	idle   bool             // clients ask for nothing more
 
 	counts map[string]int
 	times  map[string]time.Duration
@@ -75,10 +78,10 @@ type Result struct {
 // maxSteps is more than any seed takes that comes to an end.
 const maxSteps = 2_000_000
 
-// Run runs one seed. Each line of what happens is given to trace, unless it is nil.
-func Run(seed uint64, trace func(line string)) (r Result) {
+// Run runs one seed of a kind. Each line of what happens is given to trace, unless it is nil.
+func Run(seed uint64, kind Kind, trace func(line string)) (r Result) {
 	s := &Simulation{
-		seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), tracer: trace,
+		seed: seed, kind: kind, rng: rand.New(rand.NewPCG(seed, 1)), tracer: trace,
 		counts: make(map[string]int), times: make(map[string]time.Duration),
 	}
 	defer func() {
@@ -99,15 +102,15 @@ func Run(seed uint64, trace func(line string)) (r Result) {
 }
 
 func (s *Simulation) begin() {
-	s.durable.sim, s.faults.sim, s.truth.sim = s, s, s
+	s.durable.sim, s.faults.sim, s.truth.sim, s.wishes.sim = s, s, s, s
+	s.truth.planned = planned{names: make(map[layout.Name]bool), left: make(map[layout.ID]bool), served: make(map[view]bool)}
 	s.choose()
-	var err error
-	if s.names, err = layout.Names("n", s.profile.shards, s.profile.copies); err != nil {
-		panic(err)
-	}
+	s.chooseChanges()
+	s.network.cut = make(map[way]time.Duration)
+	s.wishes.begin()
 	s.choosePlaces()
-	for i, name := range s.names {
-		s.hosts = append(s.hosts, &host{number: i, name: name})
+	for _, name := range s.wishes.now.names() {
+		s.addHost(name)
 	}
 	for _, h := range s.hosts {
 		s.start(h)
@@ -121,6 +124,7 @@ func (s *Simulation) begin() {
 	})
 	s.startClients(s.profile.clients)
 	s.faults.start()
+	s.wishes.start()
 }
 
 // choosePlaces puts a few keys and values into a few slots.
@@ -192,7 +196,7 @@ func (s *Simulation) close() {
 	for _, t := range s.tasks {
 		t.kill()
 	}
-	for _, h := range s.hosts {
+	for _, h := range s.made {
 		if h.proc != nil {
 			h.proc.mem.Close()
 		}
@@ -221,7 +225,7 @@ func (s *Simulation) count(what string) { s.counts[what]++ }
 
 func (s *Simulation) longest(what string, d time.Duration) { s.times[what] = max(s.times[what], d) }
 
-func (s *Simulation) process(id layout.ID) *process { return s.hosts[id[0]-1].all[id[1]-1] }
+func (s *Simulation) process(id layout.ID) *process { return s.made[id[0]-1].all[id[1]-1] }
 
 // endOf is the last slot of segment i.
 func (s *Simulation) endOf(l *layout.Layout, i int) int {

@@ -25,8 +25,12 @@ func TestMain(m *testing.M) {
 
 // TestSeeds runs many seeds. One that fails says how it is run alone.
 func TestSeeds(t *testing.T) {
+	run(t, Still)
+}
+
+func run(t *testing.T, kind Kind) {
 	if *show != "" {
-		traced(t, *from)
+		traced(t, *from, kind)
 		return
 	}
 	count := *seeds
@@ -45,7 +49,7 @@ func TestSeeds(t *testing.T) {
 				if i >= uint64(count) {
 					return
 				}
-				r := Run(*from+i, nil)
+				r := Run(*from+i, kind, nil)
 				mu.Lock()
 				total.add(&r)
 				mu.Unlock()
@@ -59,11 +63,11 @@ func TestSeeds(t *testing.T) {
 
 func report(t *testing.T, r *Result) {
 	if v := r.Failed; v != nil {
-		t.Errorf("%v\nagain, with what happens: go test ./node/replica/simulation -run TestSeeds -from %d -show -", v, v.Seed)
+		t.Errorf("%v\nagain, with what happens: go test ./node/replica/simulation -run %s -from %d -show -", v, t.Name(), v.Seed)
 	}
 }
 
-func traced(t *testing.T, seed uint64) {
+func traced(t *testing.T, seed uint64, kind Kind) {
 	out := os.Stdout
 	if *show != "-" {
 		var err error
@@ -72,7 +76,7 @@ func traced(t *testing.T, seed uint64) {
 		}
 		defer out.Close()
 	}
-	r := Run(seed, func(line string) { fmt.Fprintln(out, line) })
+	r := Run(seed, kind, func(line string) { fmt.Fprintln(out, line) })
 	report(t, &r)
 }
 
@@ -105,10 +109,11 @@ func (a *tally) String() string {
 
 // A seed replays exactly.
 func TestReplay(t *testing.T) {
-	for seed := uint64(1); seed <= 5; seed++ {
+	for seed := uint64(1); seed <= 6; seed++ {
 		var first, second []string
-		Run(seed, func(line string) { first = append(first, line) })
-		Run(seed, func(line string) { second = append(second, line) })
+		kind := Kind(seed % 3)
+		Run(seed, kind, func(line string) { first = append(first, line) })
+		Run(seed, kind, func(line string) { second = append(second, line) })
 		for i := range first {
 			if i >= len(second) || first[i] != second[i] {
 				t.Fatalf("seed %d, line %d:\n%s\n%s", seed, i+1, first[i], second[min(i, len(second)-1)])

@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"time"
@@ -22,28 +21,29 @@ func (c copySource) ask(m *layout.Member, body any) (any, error) {
 }
 
 // Entries implements transfer.Source.
-func (c copySource) Entries(_ context.Context, m *layout.Member, slot uint8, after string) (wire.EntryPage, error) {
-	b, err := c.ask(m, wire.Entries{Slot: slot, After: after})
+func (c copySource) Entries(_ context.Context, m *layout.Member, q *wire.SomeEntries) (wire.EntryPage, int64, error) {
+	b, err := c.ask(m, q.Entries)
 	if err != nil {
-		return wire.EntryPage{}, err
+		return wire.EntryPage{}, 0, err
 	}
-	return b.(wire.EntryPage), nil
+	return b.(wire.EntryPage), 0, nil
 }
 
 // UIDs implements transfer.Source.
-func (c copySource) UIDs(_ context.Context, m *layout.Member, slot uint8, after uid.UID) (wire.UIDPage, error) {
-	b, err := c.ask(m, wire.UIDsAfter{Slot: slot, After: after})
+func (c copySource) UIDs(_ context.Context, m *layout.Member, q *wire.SomeUIDs) (wire.UIDPage, int64, error) {
+	b, err := c.ask(m, q.UIDsAfter)
 	if err != nil {
-		return wire.UIDPage{}, err
+		return wire.UIDPage{}, 0, err
 	}
-	return b.(wire.UIDPage), nil
+	return b.(wire.UIDPage), 0, nil
 }
 
 // Fetch implements transfer.Source.
-func (c copySource) Fetch(_ context.Context, m *layout.Member, uids []uid.UID, each func(uid.UID, int64, io.Reader) error) error {
+func (c copySource) Fetch(_ context.Context, m *layout.Member, q *wire.Copy, _ int64, each func(uid.UID, int64, []byte) error) (int64, error) {
+	uids := q.UIDs
 	b, err := c.ask(m, fetch{uids})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for i, here := range b.([]bool) {
 		size := int64(-1)
@@ -51,11 +51,16 @@ func (c copySource) Fetch(_ context.Context, m *layout.Member, uids []uid.UID, e
 			size = int64(len(valueBytes(uids[i])))
 		}
 		c.t.of.stall()
-		if err := each(uids[i], size, bytes.NewReader(valueBytes(uids[i]))); err != nil {
-			return err
+		if err := each(uids[i], size, valueBytes(uids[i])); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return 0, nil
+}
+
+// FetchPart implements transfer.Source. All values are small.
+func (c copySource) FetchPart(context.Context, *layout.Member, *wire.Copy, int64, io.Writer) (int64, int64, error) {
+	panic("a large value")
 }
 
 // Suspect implements transfer.Source.

@@ -13,6 +13,7 @@ type truth struct {
 	sim     *Simulation
 	changed bool // memory or layouts did since the last check
 	keys    map[string]*known
+	planned planned
 }
 
 // known is what is known of one key.
@@ -97,30 +98,38 @@ func (f *truth) writtenSlot(n uint8, before, after *layout.Owners, l *layout.Lay
 		!sameMembers(before.Ack, after.Ack); turned != (after.View == l.Epoch) {
 		s.violated("layout %d: slot %d has view %d", l.Epoch, n, after.View)
 	}
-	kept := slices.ContainsFunc(before.Serving, func(m *layout.Member) bool { return has(after.Serving, m) })
-	if len(before.Serving) > 0 && !kept {
+	held, holds := everything(before), everything(after)
+	kept := slices.ContainsFunc(held, func(m *layout.Member) bool { return has(holds, m) })
+	if len(held) > 0 && !kept {
 		f.givenUp(n, before, after, l)
 	}
-	for _, m := range after.Serving {
-		if has(before.Serving, m) {
+	for _, m := range holds {
+		if has(held, m) {
 			continue
 		}
 		p := s.process(m.Incarnation)
-		begins := before.Loss != 0 && len(before.Serving) == 0
+		begins := before.Loss != 0 && len(held) == 0
 		if st := p.machine.State(n, p.clock()); !p.dead && s.used[n] && !st.Complete && !begins {
 			s.violated("layout %d: %s serves slot %d without being complete (I3)", l.Epoch, idName(p.id), n)
 		}
 	}
-	// Nobody who has everything may go while no other one who has it can answer (I4).
+}
+
+// everything are the owners that have everything of a slot.
+func everything(o *layout.Owners) []*layout.Member {
+	return slices.DeleteFunc(slices.Clone(o.Ack), func(m *layout.Member) bool { return m.Phase == layout.Attached })
 }
 
 // givenUp checks that those who had everything of a slot are dead, and lets its keys begin
 // with nothing.
 func (f *truth) givenUp(n uint8, before, after *layout.Owners, l *layout.Layout) {
 	s := f.sim
-	for _, m := range before.Serving {
-		if p := s.process(m.Incarnation); !p.dead {
+	for _, m := range everything(before) {
+		switch p := s.process(m.Incarnation); {
+		case !p.dead:
 			s.violated("layout %d: slot %d is taken from %s, which lives and is its last owner (I1)", l.Epoch, n, idName(p.id))
+		case !p.killed && p.member:
+			s.violated("layout %d: slot %d is lost with %s, which nobody killed", l.Epoch, n, idName(p.id))
 		}
 	}
 	if after.Loss != l.Epoch {
