@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/controllers/apply"
 	"github.com/eiri/seppen/controllers/conditions"
 	"github.com/eiri/seppen/controllers/layouts"
@@ -28,7 +30,7 @@ const parallel = 16
 // layout is first, as keys wait for it.
 func (r *Reconciler) apply(ctx context.Context, w *world, p *plan) error {
 	return errors.Join(
-		r.writeLayout(ctx, w, p),
+		r.writeRecord(ctx, w, p),
 		r.makeSecret(ctx, w, p),
 		r.applyObjects(ctx, w, p),
 		r.drop(ctx, w, p),
@@ -93,7 +95,7 @@ func refused(code int) bool {
 
 // drop deletes what the plan found to hold nothing. It may have been planned before a
 // long pause (F16): the versions make sure that nothing happened to the objects since, and
-// the layout that it went by must still be the one.
+// the layout and the nodes that it went by must still be the ones.
 func (r *Reconciler) drop(ctx context.Context, w *world, p *plan) error {
 	if len(p.dropSets)+len(p.dropPods) == 0 {
 		return nil
@@ -102,7 +104,7 @@ func (r *Reconciler) drop(ctx context.Context, w *world, p *plan) error {
 	if err != nil {
 		return err
 	}
-	if (record.Layout == nil) != (w.record.Layout == nil) || record.Layout != nil && record.Layout.Epoch != w.record.Layout.Epoch {
+	if !record.Same(&w.record.Content) {
 		return fmt.Errorf("delete what holds nothing: the layout %w", layouts.ErrChanged)
 	}
 	var errs []error
@@ -125,20 +127,30 @@ func (r *Reconciler) delete(ctx context.Context, o client.Object) error {
 	return nil
 }
 
-// writeLayout makes the next layout durable and then, not before, lets the nodes have
-// it (I6).
-func (r *Reconciler) writeLayout(ctx context.Context, w *world, p *plan) error {
+// writeRecord makes the next layout durable, or the nodes, and then, not before, lets the nodes
+// have the layout (I6).
+func (r *Reconciler) writeRecord(ctx context.Context, w *world, p *plan) error {
 	if p.next == nil || w.secret == nil {
 		return nil
 	}
-	fingerprint := w.secret.Fingerprint()
-	record, err := r.layouts().Write(ctx, w.cluster, w.record, p.next, fingerprint)
+	next := *p.next
+	next.Fingerprint = w.secret.Fingerprint()
+	record, err := r.layouts().Write(ctx, w.cluster, w.record, next)
 	if err != nil {
-		return fmt.Errorf("write layout %d: %w", p.next.Epoch, err)
+		return fmt.Errorf("write layout %d: %w", next.Layout.Epoch, err)
 	}
-	log.FromContext(ctx).Info("next layout", "epoch", record.Layout.Epoch, "step", p.step)
+	w.stepped = w.record.Layout == nil || record.Layout.Epoch != w.record.Layout.Epoch
+	w.wrote = true
 	w.record = record
-	w.stepped = true
+	log.FromContext(ctx).Info("next layout", "epoch", record.Layout.Epoch, "step", p.step, "added", spell(p.nodes.Added), "dropped", spell(p.nodes.Dropped))
 	w.roster.Publish(record.Layout)
 	return nil
+}
+
+func spell(names []layout.Name) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, n.String())
+	}
+	return strings.Join(out, " ")
 }

@@ -65,7 +65,7 @@ func newDeathbed(t *testing.T) *deathbed {
 	}
 	l := &layout.Layout{Cluster: layout.ID{9}, Epoch: 1, Members: []layout.Member{m}}
 	l.Segments = layout.SegmentsOf(l.Members, 1)
-	d.w = &world{cluster: &v1alpha1.SeppenCluster{}, record: &layouts.Record{Layout: l}, sights: make(map[string]*roster.Sight)}
+	d.w = &world{cluster: &v1alpha1.SeppenCluster{}, record: &layouts.Record{Content: layouts.Content{Layout: l}}, sights: make(map[string]*roster.Sight)}
 	d.w.cluster.Namespace, d.w.cluster.Name = pod.Namespace, "snow"
 	d.r.homes.See(client.ObjectKeyFromObject(d.w.cluster), pod, time.Now())
 	d.machineIs(t, func(n *corev1.Node) {

@@ -15,37 +15,49 @@ import (
 	"github.com/eiri/seppen/controllers/roster"
 )
 
+// planDrops finds what can be deleted: the StatefulSets of nodes that are no more, and pods that
+// hold nothing and must be made anew in their place.
 func (w *world) planDrops(p *plan) {
-	if w.record.Layout == nil {
-		// Ranges that begin alike have StatefulSets of one name, so the node counts.
-		keep := make(map[string]bool, len(w.names))
-		for _, name := range w.names {
-			keep[name.String()] = true
-		}
-		for _, set := range w.sets {
-			if !keep[set.Labels[objects.NodeLabel]] && metav1.IsControlledBy(set, w.cluster) && set.DeletionTimestamp.IsZero() {
-				p.dropSets = append(p.dropSets, set)
-			}
-		}
-		slices.SortFunc(p.dropSets, func(a, b *appsv1.StatefulSet) int { return strings.Compare(a.Name, b.Name) })
-	}
+	// Ranges that begin alike have StatefulSets of one name, so the node counts.
+	keep := make(map[string]bool, len(w.names))
 	for _, name := range w.names {
-		pod := w.pods[name.String()]
-		if pod == nil || !pod.DeletionTimestamp.IsZero() {
+		keep[name.String()] = true
+	}
+	for _, set := range w.sets {
+		if keep[objects.NodeOf(set)] || !metav1.IsControlledBy(set, w.cluster) || !set.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if w.outdated(name) && w.holdsNothing(pod) || w.mistaken(name) {
+		if w.isBehind(objects.NodeOf(set)) {
+			p.retry = true
+			continue
+		}
+		p.dropSets = append(p.dropSets, set)
+	}
+	slices.SortFunc(p.dropSets, func(a, b *appsv1.StatefulSet) int { return strings.Compare(a.Name, b.Name) })
+	for _, name := range w.names {
+		pod := w.pods[name.String()]
+		if pod == nil || !pod.DeletionTimestamp.IsZero() || !slices.Contains(p.nodes.Stay, name) {
+			continue
+		}
+		if w.outdated(name) && w.holdsNothing(pod) || w.mistaken(name) || w.isRetired(name, pod) {
 			p.dropPods = append(p.dropPods, pod)
 		}
 	}
+}
+
+// isBehind tells whether the process of a node that is no more answers and has not heard of it:
+// if it were stopped now it would wait to be let go.
+func (w *world) isBehind(name string) bool {
+	s := w.sights[name]
+	return w.record.Layout != nil && s != nil && s.Status != nil && s.Status.Epoch > 0 && s.Status.Epoch < w.record.Layout.Epoch
 }
 
 // outdated tells whether a node's pod was made from an older template than its
 // StatefulSet has now.
 func (w *world) outdated(name layout.Name) bool {
 	pod, set := w.pods[name.String()], w.sets[v1alpha1.StatefulSetName(name)]
-	return pod != nil && set != nil && set.Status.ObservedGeneration == set.Generation && set.Status.UpdateRevision != "" &&
-		pod.Labels[appsv1.ControllerRevisionHashLabelKey] != set.Status.UpdateRevision
+	return pod != nil && set != nil && set.Status.ObservedGeneration == set.Generation &&
+		pod.Labels[objects.RevisionLabel] != set.Spec.Template.Labels[objects.RevisionLabel]
 }
 
 // mistaken tells whether a node's process started with another secret than the cluster

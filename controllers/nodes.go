@@ -76,14 +76,14 @@ func (w *world) observations(p *plan) []placement.Observation {
 		if s.Status == nil || pod == nil || string(pod.UID) != s.Pod {
 			continue
 		}
-		stops := !pod.DeletionTimestamp.IsZero() || slices.Contains(p.dropPods, pod)
-		if stops && !w.hasDuties(s.Status.Incarnation) {
+		stops := !pod.DeletionTimestamp.IsZero() || s.Status.Ending
+		if (stops || slices.Contains(p.dropPods, pod)) && !w.hasDuties(s.Status.Incarnation) {
 			continue
 		}
 		seen = append(seen, placement.Observation{
 			Name: s.Name, Address: s.Address(), Home: s.Pod, Answering: s.Answering,
 			Incarnation: s.Status.Incarnation, Cluster: s.Status.Cluster, Epoch: s.Status.Epoch, Layout: s.Status.Layout,
-			Purged: s.Status.Purged, Segments: s.Status.Segments, Peers: s.Status.Peers,
+			Unfit: stops || s.Status.Retired, Purged: s.Status.Purged, Segments: s.Status.Segments, Peers: s.Status.Peers,
 		})
 	}
 	return seen

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -11,10 +13,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/api/v1alpha1"
 	"github.com/eiri/seppen/controllers/conditions"
 	"github.com/eiri/seppen/controllers/layouts"
+	"github.com/eiri/seppen/controllers/objects"
 	"github.com/eiri/seppen/controllers/roster"
 )
 
@@ -23,8 +27,9 @@ type world struct {
 	cluster *v1alpha1.SeppenCluster // with defaults, and the status that was written last
 	told    time.Time               // when that was
 	id      layout.ID
+	now     time.Time
 	asked   []layout.Name // the nodes that the spec asks for; nil if it is not valid
-	names   []layout.Name // the nodes in effect: of the record once there is one
+	names   []layout.Name // the nodes there are: of the record once there is one
 	record  *layouts.Record
 	before  *layout.Layout // the record's, before a step was taken
 	secret  *uid.Secret    // nil: not to be had; stop says why, unless it is to be made
@@ -41,23 +46,26 @@ type world struct {
 	dead   map[layout.ID]string        // members whose processes ended, and what proves it
 	unsure bool                        // whether somebody is dead could not be found out
 
+	machines map[string]*corev1.Node // of pods that hold something; nil: not known
+	sighted  bool                    // the operator may read machines
+
 	stop    *conditions.Stop // the first cause why not all can be done
-	stepped bool             // a layout was written
+	wrote   bool             // the record was
+	stepped bool             // with another layout
 }
 
-// halt keeps the first cause why not all can be done. That the spec asks for another
-// shape is the least of them.
+// halt keeps the first cause why not all can be done.
 func (w *world) halt(reason, format string, args ...any) {
-	if w.stop == nil || w.stop.Reason == conditions.ShapeFixed {
+	if w.stop == nil {
 		w.stop = &conditions.Stop{Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
 }
 
 func (r *Reconciler) observe(ctx context.Context, c *v1alpha1.SeppenCluster) (*world, error) {
-	w := &world{cluster: c.DeepCopy(), record: &layouts.Record{}}
+	w := &world{cluster: c.DeepCopy(), record: &layouts.Record{}, now: r.now()}
 	w.cluster.Default()
 	// The cache may not have what we wrote last; without it we would tell it twice.
-	last := r.written.latest(client.ObjectKeyFromObject(c), c, r.now())
+	last := r.written.latest(client.ObjectKeyFromObject(c), c, w.now)
 	w.cluster.Status, w.told = last.status, last.at
 	var err error
 	if w.id, err = layouts.ClusterID(w.cluster); err != nil {
@@ -66,7 +74,7 @@ func (r *Reconciler) observe(ctx context.Context, c *v1alpha1.SeppenCluster) (*w
 	w.observeSpec()
 	for _, observe := range []func(context.Context, *world) error{
 		r.observeLayout, r.observeSecret, r.observeSets, r.observePods, r.observeServices, r.observePolicies,
-		r.observeNodes, r.missLayout, r.observeDeaths,
+		r.observeNodes, r.missLayout, r.observeDeaths, r.observeMachines,
 	} {
 		if err := observe(ctx, w); err != nil {
 			return nil, err
@@ -74,6 +82,9 @@ func (r *Reconciler) observe(ctx context.Context, c *v1alpha1.SeppenCluster) (*w
 	}
 	if w.roster != nil && !w.frozen {
 		w.roster.Publish(w.record.Layout)
+	}
+	if w.roster != nil {
+		w.roster.Settings(w.settings())
 	}
 	return w, nil
 }
@@ -110,9 +121,6 @@ func (r *Reconciler) observeLayout(ctx context.Context, w *world) error {
 	case record.Layout != nil:
 		w.record, w.before = record, record.Layout
 		w.names = record.Names
-		if w.asked != nil && !layout.SameNames(w.asked, w.names) {
-			w.halt(conditions.ShapeFixed, "the cluster has %s and the spec asks for %s: a cluster that has started cannot change its nodes yet; set shards, copies and ranges back", shape(w.names), shape(w.asked))
-		}
 	default:
 		w.record = record
 		w.frozen = w.asked == nil
@@ -120,8 +128,15 @@ func (r *Reconciler) observeLayout(ctx context.Context, w *world) error {
 	return nil
 }
 
-func shape(names []layout.Name) string {
-	return fmt.Sprintf("%d nodes (%s to %s)", len(names), names[0], names[len(names)-1])
+// settings are what the nodes are told. A node that is being stopped and holds something must be
+// copied before its end: by no less than its grace period was reckoned for.
+func (w *world) settings() peer.Settings {
+	limit := w.cluster.Spec.TransferLimit()
+	holds := func(pod *corev1.Pod) bool { return !pod.DeletionTimestamp.IsZero() && !w.holdsNothing(pod) }
+	if limit > 0 && slices.ContainsFunc(slices.Collect(maps.Values(w.pods)), holds) {
+		limit = max(limit, objects.EndingBytesPerSecond)
+	}
+	return peer.Settings{TransferBytesPerSecond: limit}
 }
 
 func (r *Reconciler) layouts() *layouts.Store {

@@ -13,6 +13,8 @@ import (
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/v1alpha1"
 	"github.com/eiri/seppen/controllers/conditions"
+	"github.com/eiri/seppen/controllers/layouts"
+	"github.com/eiri/seppen/controllers/membership"
 	"github.com/eiri/seppen/controllers/objects"
 	"github.com/eiri/seppen/controllers/placement"
 )
@@ -21,11 +23,13 @@ import (
 type plan struct {
 	makeSecret bool
 	objects    []wanted
-	dropSets   []*appsv1.StatefulSet // of a shape that nobody asks for any more, before there is a layout
-	dropPods   []*corev1.Pod         // that hold nothing and are of an old template
-	next       *layout.Layout
-	step       string // placement's word
-	retry      bool   // something waits for what was made, or to be said
+	dropSets   []*appsv1.StatefulSet // of nodes that are no more
+	dropPods   []*corev1.Pod         // that hold nothing and are to be made anew
+	nodes      membership.Plan
+	known      []membership.Node // what nodes goes by
+	next       *layouts.Content  // nil: the record stays
+	step       string            // placement's word
+	retry      bool              // something waits for what was made, or to be said
 }
 
 // wanted is an object as it should be and as it is, nil if it is not.
@@ -44,29 +48,33 @@ const (
 // again is when to look again.
 func (w *world) again(p *plan) time.Duration {
 	switch {
-	case w.stepped:
+	case w.wrote:
 		return atOnce
 	case p.retry, w.unsure:
 		return soon
-	case w.record.Layout != nil && (len(w.silent) > 0 || !w.settled()):
+	case w.record.Layout == nil:
+		return look
+	case len(w.silent) > 0 || !w.calm(p):
 		return underway
+	case w.sighted:
+		return machineAge
 	}
 	return look
 }
 
-// settled tells whether all nodes are members that serve.
-func (w *world) settled() bool {
-	serving := 0
-	for i := range w.record.Layout.Members {
-		if w.record.Layout.Members[i].Phase == layout.Serving {
-			serving++
-		}
+// calm tells whether all nodes stay and are members that serve, and there are no others.
+func (w *world) calm(p *plan) bool {
+	if w.record.Layout == nil || !layout.SameNames(p.nodes.Stay, w.names) || len(w.record.Layout.Members) != len(w.names) {
+		return false
 	}
-	return serving == len(w.names) && len(w.record.Layout.Members) == serving
+	return !slices.ContainsFunc(w.record.Layout.Members, func(m layout.Member) bool {
+		return m.Phase != layout.Serving || !slices.Contains(w.names, m.Name)
+	})
 }
 
 func (w *world) plan(image, namespace string) *plan {
 	p := &plan{}
+	w.planNodes(p, image)
 	if w.frozen {
 		return p
 	}
@@ -82,7 +90,7 @@ func (w *world) planObjects(p *plan, image, namespace string) {
 	add := func(want, have client.Object) { p.objects = append(p.objects, wanted{want, have}) }
 	add(objects.Headless(c), w.have["headless"])
 	add(objects.Client(c), w.have["client"])
-	add(objects.DisruptionBudget(c, len(w.names), objects.Copies(w.names)), w.have["budget"])
+	add(objects.DisruptionBudget(c, w.budget(p)), w.have["budget"])
 	add(objects.NetworkPolicy(c, namespace), w.have["network"])
 	// A pod takes the secret from what lies under its name when it starts: without the
 	// right one there it must not.
@@ -90,27 +98,48 @@ func (w *world) planObjects(p *plan, image, namespace string) {
 		return
 	}
 	for _, name := range w.names {
+		if slices.Contains(p.nodes.Dropped, name) {
+			continue
+		}
 		set := w.sets[v1alpha1.StatefulSetName(name)]
 		switch {
 		case set == nil:
 			add(objects.StatefulSet(c, name, image), nil)
-		case set.Labels[objects.NodeLabel] == name.String() || w.record.Layout != nil:
+		case objects.NodeOf(set) == name.String(), !metav1.IsControlledBy(set, w.cluster):
 			add(objects.StatefulSet(c, name, image), set)
 		}
 	}
 }
 
-// planLayout takes the next step of the layout. What stops a change of shape or of
+// budget is how many pods must stay. While nodes come and go, or not all serve, none may be
+// evicted.
+func (w *world) budget(p *plan) int {
+	if !w.calm(p) {
+		return len(w.names)
+	}
+	return len(w.names) - objects.Evictable(objects.Copies(w.names))
+}
+
+// planLayout takes the next step of the layout. If other nodes are to be there, that is made
+// durable first, alone: what a step goes by must be what is written. What stops a change of
 // objects does not stop one that keeps the cluster's data.
 func (w *world) planLayout(p *plan) {
 	if w.stop != nil && w.record.Layout == nil {
 		return
 	}
-	p.next, p.step = placement.Next(w.id, w.record.Layout, w.names, placement.World{
-		Seen: w.observations(p), Silent: w.silent, Dead: slices.SortedFunc(maps.Keys(w.dead), byBytes),
+	if p.next = w.changes(p); p.next != nil {
+		return
+	}
+	next, step := placement.Next(w.id, w.record.Layout, p.nodes.Stay, placement.World{
+		Seen: w.observations(p), Silent: w.silent, Ending: w.ending(), Dead: slices.SortedFunc(maps.Keys(w.dead), byBytes),
 	})
-	if p.next != nil && w.record.Layout != nil && w.forgets(p.next) {
-		p.next, p.step, p.retry = nil, "what was lost is to be told first", true
+	p.step = step
+	switch {
+	case next == nil:
+	case w.record.Layout != nil && w.forgets(next):
+		p.step, p.retry = "what was lost is to be told first", true
+	default:
+		p.next = w.follows(p, next)
 	}
 }
 

@@ -32,7 +32,7 @@ func single(phase layout.Phase) *world {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name.String(), UID: "home"}}
 	sight := &roster.Sight{Target: roster.Target{Name: name, Pod: "home", IP: "10.0.0.1"}, Status: &peer.Status{Incarnation: layout.ID{2}}}
 	return &world{
-		cluster: &v1alpha1.SeppenCluster{}, id: l.Cluster, names: []layout.Name{name}, record: &layouts.Record{Layout: l},
+		cluster: &v1alpha1.SeppenCluster{}, id: l.Cluster, names: []layout.Name{name}, record: &layouts.Record{Content: layouts.Content{Layout: l, Names: []layout.Name{name}}},
 		pods:   map[string]*corev1.Pod{name.String(): pod},
 		sights: map[string]*roster.Sight{name.String(): sight},
 		dead:   map[layout.ID]string{},
@@ -102,6 +102,7 @@ func TestMistaken(t *testing.T) {
 		w.sights["snow-0-255"].Status, w.sights["snow-0-255"].Err = nil, roster.ErrSecret
 		tt.change(w)
 		p := &plan{}
+		w.planNodes(p, "")
 		w.planDrops(p)
 		if got := len(p.dropPods) == 1; got != tt.want {
 			t.Errorf("%s: dropped: %t", name, got)
@@ -154,18 +155,20 @@ func TestAgain(t *testing.T) {
 		change func(w *world, p *plan)
 		want   time.Duration
 	}{
-		"all is well":              {func(*world, *plan) {}, look},
-		"a step was made":          {func(w *world, p *plan) { w.stepped, p.retry = true, true }, atOnce},
-		"something waits":          {func(_ *world, p *plan) { p.retry = true }, soon},
-		"an answer is missing":     {func(w *world, _ *plan) { w.unsure = true }, soon},
-		"somebody is silent":       {func(w *world, _ *plan) { w.silent = map[layout.ID]time.Duration{{1}: time.Second} }, underway},
-		"somebody joins":           {func(w *world, _ *plan) { w.record.Layout.Members[0].Phase = layout.Joining }, underway},
-		"somebody is away":         {func(w *world, _ *plan) { w.names = append(w.names, layout.Name{Base: "ice"}) }, underway},
-		"somebody is there, twice": {func(w *world, _ *plan) { w.record = single(layout.Joining).record }, underway},
-		"there is no layout":       {func(w *world, _ *plan) { w.record.Layout = nil }, look},
+		"all is well":                        {func(*world, *plan) {}, look},
+		"all is well, and machines are seen": {func(w *world, _ *plan) { w.sighted = true }, machineAge},
+		"something was written":              {func(w *world, p *plan) { w.wrote, p.retry = true, true }, atOnce},
+		"something waits":                    {func(_ *world, p *plan) { p.retry = true }, soon},
+		"an answer is missing":               {func(w *world, _ *plan) { w.unsure = true }, soon},
+		"somebody is silent":                 {func(w *world, _ *plan) { w.silent = map[layout.ID]time.Duration{{1}: time.Second} }, underway},
+		"somebody joins":                     {func(w *world, _ *plan) { w.record.Layout.Members[0].Phase = layout.Joining }, underway},
+		"somebody is away":                   {func(w *world, _ *plan) { w.names = append(w.names, layout.Name{Base: "ice"}) }, underway},
+		"somebody is there, twice":           {func(w *world, _ *plan) { w.record = single(layout.Joining).record }, underway},
+		"there is no layout":                 {func(w *world, _ *plan) { w.record.Layout = nil }, look},
 	} {
 		w, p := settled(), &plan{}
 		tt.change(w, p)
+		w.planNodes(p, "")
 		if got := w.again(p); got != tt.want {
 			t.Errorf("%s: %s, not %s", name, got, tt.want)
 		}
@@ -203,7 +206,7 @@ func TestOvertaken(t *testing.T) {
 				l.Cluster, l.Epoch, l.Members = w.id, epoch, w.record.Layout.Members[:1]
 				l.Segments = layout.SegmentsOf(l.Members, 1)
 				var err error
-				if record, err = r.layouts().Write(t.Context(), c, record, &l, "print"); err != nil {
+				if record, err = r.layouts().Write(t.Context(), c, record, layouts.Content{Layout: &l, Fingerprint: "print", Names: l.Names()}); err != nil {
 					t.Fatal(err)
 				}
 				if epoch == 1 {

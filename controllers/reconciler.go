@@ -55,9 +55,10 @@ type Reconciler struct {
 	PeerPort  int32            // of the nodes; 0: the usual one
 	Now       func() time.Time // nil: time.Now
 
-	rosters rosters
-	homes   proof.Memory // of pods
-	written written      // statuses
+	rosters  rosters
+	homes    proof.Memory // of pods
+	machines machines
+	written  written // statuses
 }
 
 // SetupWithManager has a manager run the reconciler, for so many clusters at a time.
@@ -105,15 +106,13 @@ func clusterOf(_ context.Context, pod client.Object) []reconcile.Request {
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	c := &v1alpha1.SeppenCluster{}
 	err := r.Client.Get(ctx, req.NamespacedName, c)
-	if apierrors.IsNotFound(err) || err == nil && !c.DeletionTimestamp.IsZero() {
-		// What was made for it carries its owner reference and is collected with it.
-		r.rosters.forget(req.NamespacedName)
-		r.homes.Keep(req.NamespacedName, nil)
-		r.written.forget(req.NamespacedName)
-		return ctrl.Result{}, nil
-	}
-	if err != nil {
+	switch {
+	case apierrors.IsNotFound(err):
+		return ctrl.Result{}, r.ended(ctx, req.NamespacedName, nil)
+	case err != nil:
 		return ctrl.Result{}, err
+	case !c.DeletionTimestamp.IsZero():
+		return ctrl.Result{}, r.ended(ctx, req.NamespacedName, c)
 	}
 	w, err := r.observe(ctx, c)
 	if err != nil {

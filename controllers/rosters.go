@@ -53,6 +53,16 @@ func (r *rosters) of(key types.NamespacedName, cluster layout.ID, secret *uid.Se
 	return made.Roster
 }
 
+// get returns a cluster's roster if there is one.
+func (r *rosters) get(key types.NamespacedName) *roster.Roster {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if old := r.all[key]; old != nil {
+		return old.Roster
+	}
+	return nil
+}
+
 // forget closes a cluster's connections.
 func (r *rosters) forget(key types.NamespacedName) {
 	r.mu.Lock()

@@ -1,6 +1,7 @@
 package layouts
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,23 +15,31 @@ import (
 	"github.com/eiri/seppen/controllers/objects"
 )
 
-// Record is a layout that is durable, and what is kept beside it.
-type Record struct {
+// Content is what is durable of a cluster.
+type Content struct {
 	Layout      *layout.Layout // nil: none yet
 	Fingerprint string         // of the secret
-	// Names of the nodes that the cluster has. Those that are away are not in the layout,
-	// and are to come back.
+	// Names of all nodes that the cluster has, also of those that are no members yet, are away,
+	// or go. Each member's node is one of them: only what is no more here may be deleted.
 	Names []layout.Name
+	// Serial is the last one that was given out for a node's name (docs/changes.md).
+	Serial uint64
+}
+
+// Record is what is durable, and where it was read.
+type Record struct {
+	Content
 
 	at *corev1.ConfigMap // as it was read; nil: there was none
 }
 
-// The keys of the ConfigMap. The layout, the fingerprint and the nodes are read again, the
-// others are for people.
+// The keys of the ConfigMap. The layout, the fingerprint, the nodes and the serial are read
+// again, the others are for people.
 const (
 	layoutKey      = "layout"
 	fingerprintKey = "fingerprint"
-	nodesKey       = "nodes" // one name a line
+	nodesKey       = "nodes"  // one name a line
+	serialKey      = "serial" // none in those of older operators: no serial was given out
 	epochKey       = "epoch"
 	membersKey     = "members"
 )
@@ -51,25 +60,23 @@ func decode(id layout.ID, m *corev1.ConfigMap) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ConfigMap %s %w: data.%s: %w", m.Name, ErrUnreadable, nodesKey, err)
 	}
-	return &Record{Layout: l, Fingerprint: m.Data[fingerprintKey], Names: names, at: m}, nil
+	serial, err := strconv.ParseUint(cmp.Or(m.Data[serialKey], "0"), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("ConfigMap %s %w: data.%s: %w", m.Name, ErrUnreadable, serialKey, err)
+	}
+	return &Record{Content: Content{Layout: l, Fingerprint: m.Data[fingerprintKey], Names: names, Serial: serial}, at: m}, nil
 }
 
-// names are those of the cluster's nodes in the record that follows one: the members of the
-// first layout, for good.
-func (r *Record) names(next *layout.Layout) string {
-	names := r.Names
-	if r.Layout == nil {
-		names = next.Names()
-	}
-	lines := make([]string, len(names))
+func lines(names []layout.Name) string {
+	out := make([]string, len(names))
 	for i, n := range names {
-		lines[i] = n.String()
+		out[i] = n.String()
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(out, "\n")
 }
 
 // encode makes the ConfigMap that follows prev. What others put into its metadata stays.
-func encode(c *v1alpha1.SeppenCluster, prev *Record, next *layout.Layout, fingerprint string) *corev1.ConfigMap {
+func encode(c *v1alpha1.SeppenCluster, prev *Record, next *Content) *corev1.ConfigMap {
 	m := prev.at.DeepCopy()
 	if m == nil {
 		m = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
@@ -79,12 +86,13 @@ func encode(c *v1alpha1.SeppenCluster, prev *Record, next *layout.Layout, finger
 			OwnerReferences: []metav1.OwnerReference{objects.Owner(c)},
 		}}
 	}
-	m.BinaryData = map[string][]byte{layoutKey: next.Encode()}
+	m.BinaryData = map[string][]byte{layoutKey: next.Layout.Encode()}
 	m.Data = map[string]string{
-		fingerprintKey: fingerprint,
-		nodesKey:       prev.names(next),
-		epochKey:       strconv.FormatUint(next.Epoch, 10),
-		membersKey:     members(next),
+		fingerprintKey: next.Fingerprint,
+		nodesKey:       lines(next.Names),
+		serialKey:      strconv.FormatUint(next.Serial, 10),
+		epochKey:       strconv.FormatUint(next.Layout.Epoch, 10),
+		membersKey:     members(next.Layout),
 	}
 	return m
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -60,18 +61,19 @@ func (s *Store) Read(ctx context.Context, c *v1alpha1.SeppenCluster) (*Record, e
 }
 
 // Write makes next durable in place of prev, which Read or Write returned, and returns
-// what a live read brings back: only that may be given to nodes (I6, F14). With any error
+// what a live read brings back: only that may be given to nodes (I6, F14). The layout is the
+// next one, or the same where only the nodes change. With any error
 // but ErrChanged, ErrGone and those of next itself it is unknown whether it was written;
 // Read tells.
-func (s *Store) Write(ctx context.Context, c *v1alpha1.SeppenCluster, prev *Record, next *layout.Layout, fingerprint string) (*Record, error) {
+func (s *Store) Write(ctx context.Context, c *v1alpha1.SeppenCluster, prev *Record, next Content) (*Record, error) {
 	id, err := ClusterID(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := follows(id, prev, next); err != nil {
+	if err := follows(id, prev, &next); err != nil {
 		return nil, err
 	}
-	if err := s.swap(ctx, c, prev, next, fingerprint); err != nil {
+	if err := s.swap(ctx, c, prev, &next); err != nil {
 		return nil, err
 	}
 	now, err := s.Read(ctx, c)
@@ -80,37 +82,67 @@ func (s *Store) Write(ctx context.Context, c *v1alpha1.SeppenCluster, prev *Reco
 		return nil, err
 	case now.Layout == nil:
 		return nil, fmt.Errorf("ConfigMap %s %w", objects.LayoutName(c), ErrGone)
-	case now.Layout.Hash() != next.Hash() || now.Fingerprint != fingerprint:
+	case !now.Same(&next):
 		return nil, fmt.Errorf("ConfigMap %s %w", objects.LayoutName(c), ErrChanged)
 	}
 	return now, nil
 }
 
+// Same tells whether two are the same in all that is read again.
+func (c *Content) Same(d *Content) bool {
+	if (c.Layout == nil) != (d.Layout == nil) || c.Layout != nil && c.Layout.Hash() != d.Layout.Hash() {
+		return false
+	}
+	return c.Fingerprint == d.Fingerprint && c.Serial == d.Serial && slices.Equal(c.Names, d.Names)
+}
+
 // follows tells why next cannot come after prev, if it cannot.
-func follows(id layout.ID, prev *Record, next *layout.Layout) error {
+func follows(id layout.ID, prev *Record, next *Content) error {
+	if next.Layout == nil {
+		return errors.New("there is no layout to write")
+	}
+	if err := succeeds(prev, next.Layout); err != nil {
+		return err
+	}
+	if next.Layout.Cluster != id {
+		return fmt.Errorf("layout %d is of cluster %s, not of %s", next.Layout.Epoch, next.Layout.Cluster, id)
+	}
+	if next.Serial < prev.Serial {
+		return fmt.Errorf("serial %d cannot be written where %d was given out", next.Serial, prev.Serial)
+	}
+	for i := range next.Layout.Members {
+		if m := &next.Layout.Members[i]; !slices.Contains(next.Names, m.Name) {
+			return fmt.Errorf("layout %d is not written: its member %s would be of no node", next.Layout.Epoch, m.Name)
+		}
+	}
+	// What could not be read again must not be written.
+	if _, err := layout.Decode(next.Layout.Encode()); err != nil {
+		return fmt.Errorf("layout %d is not written: %w", next.Layout.Epoch, err)
+	}
+	return nil
+}
+
+// succeeds tells why a layout cannot come after that of prev, if it cannot.
+func succeeds(prev *Record, next *layout.Layout) error {
 	epoch := uint64(1)
 	if prev.Layout != nil {
-		epoch = prev.Layout.Epoch + 1
 		if prev.at == nil {
 			return errors.New("the layout before was not read from anywhere")
 		}
+		if next.Hash() == prev.Layout.Hash() {
+			return nil
+		}
+		epoch = prev.Layout.Epoch + 1
 	}
 	if next.Epoch != epoch {
 		return fmt.Errorf("layout %d cannot be written where layout %d is due", next.Epoch, epoch)
-	}
-	if next.Cluster != id {
-		return fmt.Errorf("layout %d is of cluster %s, not of %s", next.Epoch, next.Cluster, id)
-	}
-	// What could not be read again must not be written.
-	if _, err := layout.Decode(next.Encode()); err != nil {
-		return fmt.Errorf("layout %d is not written: %w", next.Epoch, err)
 	}
 	return nil
 }
 
 // swap writes if what is there is still what prev was read from.
-func (s *Store) swap(ctx context.Context, c *v1alpha1.SeppenCluster, prev *Record, next *layout.Layout, fingerprint string) error {
-	m := encode(c, prev, next, fingerprint)
+func (s *Store) swap(ctx context.Context, c *v1alpha1.SeppenCluster, prev *Record, next *Content) error {
+	m := encode(c, prev, next)
 	var err error
 	if prev.Layout == nil {
 		err = s.Writer.Create(ctx, m, client.FieldOwner(apply.FieldOwner))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -78,7 +79,13 @@ func (b *bench) layoutOf(shards int, epoch uint64, by int) *layout.Layout {
 }
 
 func (b *bench) write(prev *layouts.Record, next *layout.Layout) (*layouts.Record, error) {
-	return b.store.Write(b.t.Context(), b.cluster, prev, next, "print")
+	content := layouts.Content{Layout: next, Fingerprint: "print", Names: prev.Names, Serial: prev.Serial}
+	for _, name := range next.Names() {
+		if !slices.Contains(content.Names, name) {
+			content.Names = append(slices.Clone(content.Names), name)
+		}
+	}
+	return b.store.Write(b.t.Context(), b.cluster, prev, content)
 }
 
 // written is a record of the first so many epochs.
@@ -130,7 +137,7 @@ func TestWriteAndRead(t *testing.T) {
 	for epoch := uint64(1); epoch <= 5; epoch++ {
 		next := b.layout(epoch, int(epoch))
 		fingerprint := fmt.Sprint("print", epoch)
-		now, err := b.store.Write(t.Context(), b.cluster, record, next, fingerprint)
+		now, err := b.store.Write(t.Context(), b.cluster, record, layouts.Content{Layout: next, Fingerprint: fingerprint, Names: next.Names()})
 		b.must(err)
 		b.same(now, next)
 		record = b.read()
@@ -167,7 +174,7 @@ func TestWhatPeopleSee(t *testing.T) {
 	b := newBench(t)
 	b.written(2)
 	m := b.configMap()
-	want := map[string]string{"epoch": "2", "fingerprint": "print", "nodes": "snow-0-169\nsnow-85-255\nsnow-170-84", "members": `
+	want := map[string]string{"epoch": "2", "fingerprint": "print", "serial": "0", "nodes": "snow-0-169\nsnow-85-255\nsnow-170-84", "members": `
 NODE         PHASE    ADDRESS         INCARNATION                       SINCE  POD
 snow-0-169   serving  10.1.2.3:20000  02000000000000000000000000000000  1      pod-0
 snow-85-255  serving  10.1.2.3:20000  02010000000000000000000000000000  1      pod-1
@@ -207,13 +214,13 @@ func TestRefusedWithoutAWrite(t *testing.T) {
 		next   func(b *bench) *layout.Layout
 		say    string
 	}{
-		"first is not 1":   {0, func(b *bench) *layout.Layout { return b.layout(2, 0) }, "layout 2 cannot be written where layout 1 is due"},
-		"the same again":   {2, func(b *bench) *layout.Layout { return b.layout(2, 0) }, "layout 2 cannot be written where layout 3 is due"},
-		"one left out":     {2, func(b *bench) *layout.Layout { return b.layout(4, 0) }, "layout 4 cannot be written where layout 3 is due"},
-		"bootstrap again":  {2, func(b *bench) *layout.Layout { return b.layout(1, 0) }, "layout 1 cannot be written where layout 3 is due"},
-		"of no cluster":    {0, func(b *bench) *layout.Layout { l := b.layout(1, 0); l.Cluster = layout.ID{}; return l }, "is of cluster 0000"},
-		"another clusters": {1, func(b *bench) *layout.Layout { l := b.layout(2, 0); l.Cluster = layout.NewID(); return l }, "is of cluster "},
-		"not valid":        {1, func(b *bench) *layout.Layout { l := b.layout(2, 0); l.Segments = l.Segments[1:]; return l }, "layout 2 is not written: "},
+		"first is not 1":    {0, func(b *bench) *layout.Layout { return b.layout(2, 0) }, "layout 2 cannot be written where layout 1 is due"},
+		"another one again": {2, func(b *bench) *layout.Layout { return b.layout(2, 7) }, "layout 2 cannot be written where layout 3 is due"},
+		"one left out":      {2, func(b *bench) *layout.Layout { return b.layout(4, 0) }, "layout 4 cannot be written where layout 3 is due"},
+		"bootstrap again":   {2, func(b *bench) *layout.Layout { return b.layout(1, 0) }, "layout 1 cannot be written where layout 3 is due"},
+		"of no cluster":     {0, func(b *bench) *layout.Layout { l := b.layout(1, 0); l.Cluster = layout.ID{}; return l }, "is of cluster 0000"},
+		"another clusters":  {1, func(b *bench) *layout.Layout { l := b.layout(2, 0); l.Cluster = layout.NewID(); return l }, "is of cluster "},
+		"not valid":         {1, func(b *bench) *layout.Layout { l := b.layout(2, 0); l.Segments = l.Segments[1:]; return l }, "layout 2 is not written: "},
 		"could not be read again": {1, func(b *bench) *layout.Layout {
 			l := b.layout(2, 0)
 			l.Members[0].Address = strings.Repeat("a", 5000)
@@ -397,8 +404,9 @@ func TestUnreadable(t *testing.T) {
 			l.Segments = l.Segments[1:]
 			m.BinaryData["layout"] = l.Encode()
 		}, layouts.ErrUnreadable, "slot 0"},
-		"no nodes":    {func(_ *bench, m *corev1.ConfigMap) { delete(m.Data, "nodes") }, layouts.ErrUnreadable, "data.nodes: no node names given"},
-		"wrong nodes": {func(_ *bench, m *corev1.ConfigMap) { m.Data["nodes"] += "\nsnow-1" }, layouts.ErrUnreadable, `data.nodes: node name "snow-1"`},
+		"no nodes":     {func(_ *bench, m *corev1.ConfigMap) { delete(m.Data, "nodes") }, layouts.ErrUnreadable, "data.nodes: no node names given"},
+		"wrong serial": {func(_ *bench, m *corev1.ConfigMap) { m.Data["serial"] = "-1" }, layouts.ErrUnreadable, "data.serial: "},
+		"wrong nodes":  {func(_ *bench, m *corev1.ConfigMap) { m.Data["nodes"] += "\nsnow-1" }, layouts.ErrUnreadable, `data.nodes: node name "snow-1"`},
 		"in data": {func(_ *bench, m *corev1.ConfigMap) {
 			m.BinaryData, m.Data["layout"] = nil, "x"
 		}, layouts.ErrUnreadable, "it has no binaryData.layout"},
@@ -519,7 +527,7 @@ func TestChangedRightAfterTheWrite(t *testing.T) {
 			b := newBench(t)
 			record := b.written(1)
 			store := &layouts.Store{Reader: b.Client, Writer: meddler{Writer: b.Client, then: func() { tt.then(b) }}}
-			now, err := store.Write(t.Context(), b.cluster, record, b.layout(2, 0), "print")
+			now, err := store.Write(t.Context(), b.cluster, record, layouts.Content{Layout: b.layout(2, 0), Fingerprint: "print", Names: record.Names})
 			if now != nil || !errors.Is(err, tt.want) {
 				t.Errorf("%+v, %v", now, err)
 			}
@@ -579,7 +587,7 @@ func TestClusterID(t *testing.T) {
 	if _, err := (&layouts.Store{}).Read(t.Context(), &unknown); err == nil {
 		t.Error("read without a UID")
 	}
-	if _, err := (&layouts.Store{}).Write(t.Context(), &unknown, &layouts.Record{}, &layout.Layout{}, ""); err == nil {
+	if _, err := (&layouts.Store{}).Write(t.Context(), &unknown, &layouts.Record{}, layouts.Content{}); err == nil {
 		t.Error("written without a UID")
 	}
 }

@@ -59,7 +59,7 @@ func args(c *v1alpha1.SeppenCluster) []string {
 	if limit := c.Spec.MemoryLimit; limit != nil {
 		out = append(out, fmt.Sprintf("--memory-limit=%d", limit.Value()))
 	}
-	return out
+	return append(out, endingArgs(c)...)
 }
 
 // probe asks the admin port. Times are in seconds.

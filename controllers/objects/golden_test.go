@@ -57,7 +57,7 @@ func compare(t *testing.T, golden string, want, got []string, objects []client.O
 		t.Errorf("%s: the %s is another one (-%s +built)\n%s", kind, objects[i].GetName(), golden, diff)
 		if kind == "StatefulSet" {
 			t.Error("An operator with this change makes every pod of every running cluster an old one: " +
-				"pods that hold data go on with the old template until somebody replaces them. " +
+				"all are replaced, one after the other, and what they hold is copied. " +
 				"If that is what you want, say so in the release notes and run: go test ./controllers/objects -update")
 		} else {
 			t.Error("If that is what you want, run: go test ./controllers/objects -update")

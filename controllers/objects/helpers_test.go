@@ -58,7 +58,7 @@ func nodes(t fatal, c *v1alpha1.SeppenCluster) []layout.Name {
 // once are the objects that a cluster has one of.
 func once(c *v1alpha1.SeppenCluster, names []layout.Name) []client.Object {
 	return []client.Object{
-		Headless(c), Client(c), Secret(c, testSecret), DisruptionBudget(c, len(names), Copies(names)), NetworkPolicy(c, operatorSpace),
+		Headless(c), Client(c), Secret(c, testSecret), DisruptionBudget(c, len(names)-Evictable(Copies(names))), NetworkPolicy(c, operatorSpace),
 	}
 }
 

@@ -13,10 +13,6 @@ import (
 // nobody is whom nodes run as: the image's own user, that of distroless images.
 const nobody = 65532
 
-// stopSeconds is a little more than a node takes at most to finish what is in flight (its
-// --drain-timeout).
-const stopSeconds = 30
-
 // podMeta is the metadata of a node's pod. Labels that we set win, or a user's label
 // could take a pod out of its Services.
 func podMeta(c *v1alpha1.SeppenCluster, n layout.Name) metav1.ObjectMeta {
@@ -41,7 +37,7 @@ func podSpec(c *v1alpha1.SeppenCluster, defaultImage string) corev1.PodSpec {
 		Volumes:                       []corev1.Volume{secretVolume(c)},
 		RestartPolicy:                 corev1.RestartPolicyAlways,
 		DNSPolicy:                     corev1.DNSClusterFirst,
-		TerminationGracePeriodSeconds: new(int64(stopSeconds)),
+		TerminationGracePeriodSeconds: new(int64(grace(c).Seconds())),
 		// Nodes do not use the Kubernetes API, and who breaks into one gets no token for it.
 		AutomountServiceAccountToken: new(false),
 		// Else each Service of the namespace is in the environment, among them SEPPEN_* of a
@@ -57,7 +53,7 @@ func podSpec(c *v1alpha1.SeppenCluster, defaultImage string) corev1.PodSpec {
 		ImagePullSecrets:          slices.Clone(c.Spec.ImagePullSecrets),
 		NodeSelector:              where.NodeSelector,
 		Affinity:                  where.Affinity,
-		Tolerations:               where.Tolerations,
+		Tolerations:               tolerations(c),
 		TopologySpreadConstraints: spread(c),
 		PriorityClassName:         where.PriorityClassName,
 		ServiceAccountName:        where.ServiceAccountName,

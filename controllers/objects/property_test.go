@@ -59,7 +59,7 @@ func TestSelectors(t *testing.T) {
 		policy := NetworkPolicy(c, operatorSpace)
 		whole := []map[string]string{
 			Headless(c).Spec.Selector, Client(c).Spec.Selector,
-			DisruptionBudget(c, 3, 1).Spec.Selector.MatchLabels, policy.Spec.PodSelector.MatchLabels,
+			DisruptionBudget(c, 3).Spec.Selector.MatchLabels, policy.Spec.PodSelector.MatchLabels,
 			policy.Spec.Ingress[0].From[0].PodSelector.MatchLabels,
 		}
 		neighbour := c.DeepCopy()
@@ -113,7 +113,7 @@ func TestLabels(t *testing.T) {
 			want = map[string]string{}
 		}
 		want[nameLabel], want[instanceLabel], want[componentLabel], want[managerLabel] = "seppen", c.Name, "node", "seppen-operator"
-		want["seppen.io/node"] = pod.Name
+		want["seppen.io/node"], want["seppen.io/revision"] = pod.Name, Revision(c, testImage)
 		if diff := cmp.Diff(want, pod.Labels); diff != "" {
 			t.Errorf("labels (-want +got)\n%s", diff)
 		}

@@ -26,7 +26,8 @@ func spread(c *v1alpha1.SeppenCluster) []corev1.TopologySpreadConstraint {
 	return out
 }
 
-// defaultSpread spreads pods evenly over machines, strictly, and over zones, if possible.
+// defaultSpread spreads pods evenly over machines, strictly, and over zones, if possible, each
+// among those of its own template: older ones are about to go.
 func defaultSpread(selector *metav1.LabelSelector) []corev1.TopologySpreadConstraint {
 	return []corev1.TopologySpreadConstraint{
 		{
@@ -34,6 +35,7 @@ func defaultSpread(selector *metav1.LabelSelector) []corev1.TopologySpreadConstr
 			MaxSkew:           1,
 			WhenUnsatisfiable: corev1.DoNotSchedule,
 			LabelSelector:     selector.DeepCopy(),
+			MatchLabelKeys:    []string{RevisionLabel},
 			// A machine that no pod may use, such as one of the control plane or one that is
 			// drained, would else count as empty, and the pods would wait for it for ever.
 			NodeTaintsPolicy: new(corev1.NodeInclusionPolicyHonor),
@@ -43,6 +45,7 @@ func defaultSpread(selector *metav1.LabelSelector) []corev1.TopologySpreadConstr
 			MaxSkew:           1,
 			WhenUnsatisfiable: corev1.ScheduleAnyway,
 			LabelSelector:     selector.DeepCopy(),
+			MatchLabelKeys:    []string{RevisionLabel},
 		},
 	}
 }

@@ -2,7 +2,6 @@ package objects
 
 import (
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/eiri/seppen/api/layout"
@@ -27,12 +26,19 @@ func StatefulSet(c *v1alpha1.SeppenCluster, n layout.Name, defaultImage string) 
 			Selector:            &metav1.LabelSelector{MatchLabels: union(Selector(c.Name), own)},
 			PodManagementPolicy: appsv1.ParallelPodManagement,
 			// A new template must not restart a pod: its memory is the only place of its data.
+			// Another node takes its place (docs/changes.md).
 			UpdateStrategy:       appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType},
 			RevisionHistoryLimit: new(int32(2)),
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: podMeta(c, n),
-				Spec:       podSpec(c, defaultImage),
-			},
+			Template:             template(c, n, defaultImage),
 		},
 	}
+}
+
+// NodeOf is the name of the node that a StatefulSet is of, empty if it is of none. It stands in
+// the selector, which nobody can change.
+func NodeOf(set *appsv1.StatefulSet) string {
+	if set.Spec.Selector == nil {
+		return ""
+	}
+	return set.Spec.Selector.MatchLabels[NodeLabel]
 }

@@ -1,0 +1,141 @@
+package controllers
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/controllers/layouts"
+	"github.com/eiri/seppen/controllers/membership"
+	"github.com/eiri/seppen/controllers/objects"
+)
+
+// overdueAfter is for how long a pod may be there after its end for its node to be taken for one
+// that does not come back soon.
+const overdueAfter = 30 * time.Second
+
+// planNodes decides which nodes there are from now on. Before the first layout these are the
+// ones that the spec asks for.
+func (w *world) planNodes(p *plan, image string) {
+	if w.record.Layout == nil || w.frozen {
+		p.nodes = membership.Plan{Nodes: w.names, Stay: w.names, Serial: w.record.Serial}
+		return
+	}
+	revision := objects.Revision(w.cluster, image)
+	nodes := make([]membership.Node, len(w.names))
+	for i, name := range w.names {
+		nodes[i] = w.node(name, revision)
+	}
+	wish := membership.Wish{Cluster: w.cluster.Name, Shape: w.shape(), Surge: w.cluster.Spec.MaxSurge()}
+	p.nodes = membership.Next(wish, nodes, w.record.Serial)
+	p.known = nodes
+}
+
+// shape is the ranges that the spec asks for. Of a spec that is not valid nothing can be known:
+// then it is those of the nodes that are not on their way out.
+func (w *world) shape() []layout.Range {
+	if w.asked != nil {
+		return membership.Shape(w.asked)
+	}
+	goes := make(map[string]bool)
+	for i := range w.cluster.Status.Nodes {
+		goes[w.cluster.Status.Nodes[i].Name] = w.cluster.Status.Nodes[i].Retiring
+	}
+	stay := slices.DeleteFunc(slices.Clone(w.names), func(n layout.Name) bool { return goes[n.String()] })
+	if len(layout.Uncovered(stay)) > 0 {
+		stay = w.names
+	}
+	return membership.Shape(stay)
+}
+
+// node is what is known of one.
+func (w *world) node(name layout.Name, revision string) membership.Node {
+	n := membership.Node{Name: name, Phase: w.furthest(name), Ends: w.ends(name)}
+	pod := w.pods[name.String()]
+	if pod == nil || w.holdsNothing(pod) {
+		return n
+	}
+	n.Moves = w.emptied(pod)
+	// Which template one that is not valid asks for cannot be known.
+	n.Old = w.asked != nil && pod.Labels[objects.RevisionLabel] != revision
+	return n
+}
+
+// furthest is how far a node's member has come, 0 where there is none. One that leaves has
+// everything, and yet one that serves is further.
+func (w *world) furthest(name layout.Name) layout.Phase {
+	order := []layout.Phase{layout.Joining, layout.Attached, layout.Leaving, layout.Serving}
+	best := -1
+	for i := range w.record.Layout.Members {
+		if m := &w.record.Layout.Members[i]; m.Name == name {
+			best = max(best, slices.Index(order, m.Phase))
+		}
+	}
+	if best < 0 {
+		return 0
+	}
+	return order[best]
+}
+
+// ends tells whether a node's end is set: its pod is being deleted and holds something, or will
+// be in the way for long, or its process was told to stop and has duties.
+//
+// A pod that is being deleted and holds nothing is not meant: one of its name comes back at
+// once.
+func (w *world) ends(name layout.Name) bool {
+	pod := w.pods[name.String()]
+	if pod == nil {
+		return false
+	}
+	if end := pod.DeletionTimestamp; end != nil && (!w.holdsNothing(pod) || w.now.Sub(end.Time) > overdueAfter || w.lost(pod)) {
+		return true
+	}
+	s := w.sights[name.String()]
+	return s != nil && s.Status != nil && s.Status.Ending && w.hasDuties(s.Status.Incarnation)
+}
+
+// ending is for how long the members have that are in pods that are being deleted.
+func (w *world) ending() map[layout.ID]time.Duration {
+	out := make(map[layout.ID]time.Duration)
+	if w.record.Layout == nil {
+		return out
+	}
+	for i := range w.record.Layout.Members {
+		m := &w.record.Layout.Members[i]
+		if pod := w.pods[m.Name.String()]; pod != nil && m.Home == string(pod.UID) && pod.DeletionTimestamp != nil {
+			// It is the end of the grace period.
+			out[m.Incarnation] = pod.DeletionTimestamp.Sub(w.now)
+		}
+	}
+	return out
+}
+
+// changes is what the record is to become if other nodes are planned than there are; nil if not.
+func (w *world) changes(p *plan) *layouts.Content {
+	if w.record.Layout == nil || p.nodes.Serial == w.record.Serial && layout.SameNames(p.nodes.Nodes, w.names) {
+		return nil
+	}
+	return &layouts.Content{Layout: w.record.Layout, Names: p.nodes.Nodes, Serial: p.nodes.Serial}
+}
+
+// follows is what the record is to become with the next layout: a node that goes and whose last
+// member that takes is dropped with it.
+func (w *world) follows(p *plan, next *layout.Layout) *layouts.Content {
+	members := next.Names()
+	names := slices.DeleteFunc(slices.Clone(w.names), func(n layout.Name) bool {
+		return !slices.Contains(p.nodes.Stay, n) && !slices.Contains(members, n)
+	})
+	return &layouts.Content{Layout: next, Names: names, Serial: w.record.Serial}
+}
+
+// isRetired tells whether a node's process can be no member any more, and is none.
+func (w *world) isRetired(name layout.Name, pod *corev1.Pod) bool {
+	s := w.sights[name.String()]
+	return s != nil && s.Status != nil && s.Pod == string(pod.UID) && s.Status.Retired && !isMember(w.record.Layout, s.Status.Incarnation)
+}
+
+func isMember(l *layout.Layout, incarnation layout.ID) bool {
+	return l != nil && slices.ContainsFunc(l.Members, func(m layout.Member) bool { return m.Incarnation == incarnation })
+}
