@@ -47,6 +47,7 @@ func (s *Service) fetch(r *peer.BodyRequest) (done bool, err error) {
 	if r.Op == wire.OpCopy {
 		if packed := values.packed(q.Forms); packed != nil {
 			defer packed.free()
+			values.close()
 			_ = r.Reply(peer.CodeOK, nil, int64(len(packed.b)), func(w io.Writer) error { _, err := w.Write(packed.b); return err }) // as below
 			return true, nil
 		}
@@ -91,6 +92,7 @@ func (f *fetched) close() {
 			v.Close()
 		}
 	}
+	f.all = nil
 }
 
 // span is which bytes of a value are wanted.
