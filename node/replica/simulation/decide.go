@@ -14,6 +14,7 @@ type decision struct {
 	author *author
 	shape  []layout.Range
 	at     time.Duration
+	fine   map[layout.ID]bool // members of whom it has no reason to think badly
 }
 
 // decide returns the record that is to follow, and why, or nil and what stands in the way.
@@ -34,6 +35,7 @@ func (a *author) decide(r *record) (next *record, why string, by *decision) {
 	if l == nil {
 		l = r.layout
 	}
+	by.fine = a.fineMembers(r.layout)
 	next = &record{layout: l, names: plan.Nodes, serial: plan.Serial}
 	if next.layout == r.layout && next.serial == r.serial && slices.Equal(next.names, r.names) {
 		return nil, why, by
@@ -128,6 +130,15 @@ func (a *author) endings(l *layout.Layout) map[layout.ID]time.Duration {
 func (a *author) knewMember(id layout.ID) bool {
 	o := a.seen[id]
 	return a.sim.process(id).member && (o == nil || o.status == nil || o.status.Epoch > 0)
+}
+
+func (a *author) fineMembers(l *layout.Layout) map[layout.ID]bool {
+	out := make(map[layout.ID]bool)
+	for i := range l.Members {
+		id := l.Members[i].Incarnation
+		out[id] = a.isFine(id)
+	}
+	return out
 }
 
 // isFine tells whether an author has no reason to take a member out but that its node goes.

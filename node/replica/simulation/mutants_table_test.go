@@ -75,7 +75,7 @@ var mutants = []mutant{
 		ours + "coordinator.go", "return errors.Is(err, replica.ErrTicket) ||", "return errors.Is(err, kv.ErrUnknown) || errors.Is(err, replica.ErrTicket) ||",
 	}}, few, 0},
 	{"12 pushed before it is durable", []edit{{
-		ours + "author.go", "\t\ta.rest(t)\n\t\tif err := s.durable.write", "\t\ta.push(next)\n\t\ta.rest(t)\n\t\tif err := s.durable.write",
+		ours + "author.go", "\t\ta.rest(t)\n\t\tif err := s.durable.write", "\t\ta.push(next.layout)\n\t\ta.rest(t)\n\t\tif err := s.durable.write",
 	}}, few, 0},
 	{"12b one that is not complete is promoted", []edit{{
 		"controllers/placement/promote.go", "!s.begun(g) && !s.complete(m.Incarnation, g)", "false && g == nil",

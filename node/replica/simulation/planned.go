@@ -84,7 +84,7 @@ func (f *truth) moved(before, after *layout.Table, by *decision) {
 // out checks that a member had reason to go.
 func (f *truth) out(m *layout.Member, before, after *layout.Table, by *decision) {
 	s := f.sim
-	fine := by.author.isFine(m.Incarnation)
+	fine := by.fine[m.Incarnation]
 	p := s.process(m.Incarnation)
 	switch {
 	case p.host.stopping && p.host.deadline-by.at < placement.HurryBefore && !p.dead && m.Phase.Acknowledges():
@@ -128,17 +128,20 @@ func (f *truth) tookOver(m *layout.Member, before *layout.Table, epoch uint64) {
 	}
 }
 
-// letGo checks that a process which ends by itself has no duties. One that has no layout has
-// nothing.
+// letGo checks that a process which ends by itself has no duties in the newest layout that it
+// has. A newer one, by which it begins slots that were lost, is no harm: nothing was written by it.
 func (s *Simulation) letGo(p *process) {
+	if m := p.me(); m != nil && m.Phase.Acknowledges() {
+		s.violated("%s ends, and is %s in layout %d", idName(p.id), m.Phase, p.epoch())
+	}
+}
+
+// me is where a process stands in the newest layout that it has.
+func (p *process) me() *layout.Member {
 	if p.table == nil {
-		return
+		return nil
 	}
-	for _, t := range []*layout.Table{p.table, s.durable.newest()} {
-		if m := t.Member(p.id); m != nil && (m.Phase == layout.Serving || m.Phase == layout.Leaving) {
-			s.violated("%s ends, and is %s in layout %d", idName(p.id), m.Phase, t.Layout.Epoch)
-		}
-	}
+	return p.table.Member(p.id)
 }
 
 // maxAway is for how long at most nobody may be active in a slot, and a client may wait, if

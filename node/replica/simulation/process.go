@@ -133,7 +133,7 @@ func (p *process) adopt(l *layout.Layout) {
 	}
 	p.sim.trace(p, "adopts layout %d", l.Epoch)
 	was := p.phase()
-	if me := t.Member(p.id); me != nil && (p.retired || was != 0 && p.table.Member(p.id).JoinEpoch != me.JoinEpoch) {
+	if me := t.Member(p.id); me != nil && (p.retired || was != 0 && p.me().JoinEpoch != me.JoinEpoch) {
 		p.startAnew() // what it holds is of the past
 		return
 	}

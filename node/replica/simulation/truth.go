@@ -128,7 +128,7 @@ func (f *truth) givenUp(n uint8, before, after *layout.Owners, l *layout.Layout)
 		switch p := s.process(m.Incarnation); {
 		case !p.dead:
 			s.violated("layout %d: slot %d is taken from %s, which lives and is its last owner (I1)", l.Epoch, n, idName(p.id))
-		case !p.killed && p.member:
+		case !p.killed && p.me() != nil && p.me().Phase.Acknowledges():
 			s.violated("layout %d: slot %d is lost with %s, which nobody killed", l.Epoch, n, idName(p.id))
 		}
 	}
