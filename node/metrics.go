@@ -71,34 +71,35 @@ type gauges struct {
 }
 
 var gaugeHelp = map[string]string{
-	"keys":                "Keys held by this node, copies included.",
-	"tombstones":          "Deletes that may not be forgotten yet.",
-	"values":              "Values held by this node, each once.",
-	"key_bytes":           "Bytes of the keys.",
-	"value_bytes":         "Bytes of the values, each counted once.",
-	"logical_bytes":       "Bytes of the values, counted once for each key.",
-	"overhead_bytes":      "Memory of the store that is neither keys' nor values' bytes.",
-	"memory_used_bytes":   "Memory of the store in use.",
-	"memory_limit_bytes":  "Memory that the store may use.",
-	"transit_bytes":       "Memory of values that pass through this node.",
-	"transit_limit_bytes": "Memory that values passing through may use.",
-	"dedup_ratio":         "Bytes that keys refer to for each byte of values they could share, at this node.",
-	"epoch":               "Epoch of the newest layout, 0 without one.",
-	"ready":               "1 if the node serves.",
-	"phase":               "Phase of the node in its layout: 0 not a member, 1 joining, 2 attached, 3 serving, 4 leaving.",
-	"ending":              "1 if the process was told to stop; it goes on until others have taken over what it holds.",
-	"retired":             "1 if others have taken over all that the node held: it is no member any more and passes requests on.",
-	"slots_owned":         "Slots that the node is an owner of.",
-	"slots_complete":      "Slots that the node owns and has everything of.",
-	"slots_active":        "Slots that the node is the active primary of.",
-	"slots_leased":        "Slots that the node is the active primary of and holds the leases for: it answers reads of them.",
-	"slots_lost":          "Slots that the layout has given up because all their copies died, until all traces of that are gone.",
-	"copy_left_bytes":     "About how many bytes are still to be copied to the node that joins.",
-	"copied_bytes_total":  "Bytes of values copied to the node since it started.",
-	"copy_shared_total":   "Values that a joining node did not need to copy because it had them.",
-	"purged_total":        "Keys removed because all copies of their values died.",
-	"reclaim_waiting":     "Values that wait for the check whether a key refers to them.",
-	"reclaim_freed_total": "Values freed because no key referred to them.",
+	"keys":                  "Keys held by this node, copies included.",
+	"tombstones":            "Deletes that may not be forgotten yet.",
+	"values":                "Values held by this node, each once.",
+	"key_bytes":             "Bytes of the keys.",
+	"value_bytes":           "Bytes of the values, each counted once.",
+	"logical_bytes":         "Bytes of the values, counted once for each key.",
+	"overhead_bytes":        "Memory of the store that is neither keys' nor values' bytes.",
+	"memory_used_bytes":     "Memory of the store in use.",
+	"memory_limit_bytes":    "Memory that the store may use.",
+	"transit_bytes":         "Memory of values that pass through this node.",
+	"transit_limit_bytes":   "Memory that values passing through may use.",
+	"dedup_ratio":           "Bytes that keys refer to for each byte of values they could share, at this node.",
+	"epoch":                 "Epoch of the newest layout, 0 without one.",
+	"ready":                 "1 if the node serves.",
+	"phase":                 "Phase of the node in its layout: 0 not a member, 1 joining, 2 attached, 3 serving, 4 leaving.",
+	"ending":                "1 if the process was told to stop; it goes on until others have taken over what it holds.",
+	"retired":               "1 if others have taken over all that the node held: it is no member any more and passes requests on.",
+	"slots_owned":           "Slots that the node is an owner of.",
+	"slots_complete":        "Slots that the node owns and has everything of.",
+	"slots_active":          "Slots that the node is the active primary of.",
+	"slots_leased":          "Slots that the node is the active primary of and holds the leases for: it answers reads of them.",
+	"slots_lost":            "Slots that the layout has given up because all their copies died, until all traces of that are gone.",
+	"copy_bytes_left":       "About how many bytes are still to be copied to the node that joins.",
+	"copy_bytes_per_second": "Bytes of values copied to the node in a second, over the last ten.",
+	"copied_bytes_total":    "Bytes of values copied to the node since it started.",
+	"copy_shared_total":     "Values that a joining node did not need to copy because it had them.",
+	"purged_total":          "Keys removed because all copies of their values died.",
+	"reclaim_waiting":       "Values that wait for the check whether a key refers to them.",
+	"reclaim_freed_total":   "Values freed because no key referred to them.",
 }
 
 func newGauges(n *Node) *gauges {
@@ -129,6 +130,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 
 func (n *Node) figures() map[string]float64 {
 	s, states, copied := n.store.Stats(), n.slotStates(), n.copier.Progress()
+	copyRate, _ := n.copier.Pace()
 	phase := 0.0
 	if me := n.state.Me(); me != nil {
 		phase = float64(me.Phase)
@@ -142,7 +144,7 @@ func (n *Node) figures() map[string]float64 {
 		"ending": one(n.ending.Load()), "retired": one(n.state.Retired()),
 		"slots_owned": float64(states.owned()), "slots_complete": float64(states.complete()),
 		"slots_active": float64(states.active()), "slots_leased": float64(states.leased()), "slots_lost": float64(n.replica.Lost()),
-		"copy_left_bytes": float64(n.copier.Left()), "copied_bytes_total": float64(copied.Bytes), "copy_shared_total": float64(copied.Here),
+		"copy_bytes_left": float64(n.copier.Left()), "copy_bytes_per_second": float64(copyRate), "copied_bytes_total": float64(copied.Bytes), "copy_shared_total": float64(copied.Here),
 		"purged_total":    float64(n.purge.Removed()),
 		"reclaim_waiting": float64(n.reclaim.Waiting()), "reclaim_freed_total": float64(n.reclaim.Freed()),
 	}

@@ -63,26 +63,26 @@ func TestMetrics(t *testing.T) {
 	for _, name := range []string{
 		"keys", "tombstones", "values", "key_bytes", "value_bytes", "logical_bytes", "overhead_bytes", "memory_used_bytes",
 		"memory_limit_bytes", "transit_bytes", "transit_limit_bytes", "dedup_ratio", "epoch", "ready", "phase",
-		"slots_owned", "slots_complete", "slots_active", "slots_leased", "slots_lost", "copy_left_bytes", "copied_bytes_total",
+		"slots_owned", "slots_complete", "slots_active", "slots_leased", "slots_lost", "copy_bytes_left", "copy_bytes_per_second", "copied_bytes_total",
 		"copy_shared_total", "purged_total", "reclaim_waiting", "reclaim_freed_total", "ending", "retired",
 	} {
 		if !slices.Contains(names, "seppen_"+name) {
 			t.Errorf("there is no seppen_%s", name)
 		}
 	}
-	if n := len(gaugeHelp); n != 28 {
+	if n := len(gaugeHelp); n != 29 {
 		t.Errorf("%d metrics are described", n)
 	}
 	scraped(c.nodes[0], map[string]string{
 		"seppen_keys": "60", "seppen_epoch": "1", "seppen_ready": "1", "seppen_phase": "3", "seppen_slots_owned": "256",
 		"seppen_slots_complete": "256", "seppen_slots_active": "128", "seppen_slots_leased": "128", "seppen_slots_lost": "0",
-		"seppen_copy_left_bytes": "0",
+		"seppen_copy_bytes_left": "0",
 	})
 	scraped(comes, map[string]string{"seppen_keys": "0", "seppen_epoch": "0", "seppen_ready": "0", "seppen_phase": "0", "seppen_slots_owned": "0"})
 	c.write(func(d *draft) { d.admit(comes) })
 	c.tell(comes)
 	c.says(comes, "has copied", copied)
-	scraped(comes, map[string]string{"seppen_ready": "0", "seppen_phase": "1", "seppen_slots_owned": "0", "seppen_copy_left_bytes": "0"})
+	scraped(comes, map[string]string{"seppen_ready": "0", "seppen_phase": "1", "seppen_slots_owned": "0", "seppen_copy_bytes_left": "0"})
 	c.write(func(d *draft) { d.phase(comes, layout.Attached) })
 	c.tell(comes)
 	scraped(comes, map[string]string{

@@ -94,6 +94,7 @@ func (n *Node) Status() peer.Status {
 	}
 	s.Cluster, s.Epoch, s.Layout = t.Layout.Cluster, t.Layout.Epoch, hashText(t.Layout)
 	s.Purged, s.CopyBytesLeft = n.replica.Purged(), n.copier.Left()
+	s.CopyBytesPerSecond, s.CopySecondsLeft = n.copier.Pace()
 	states := n.slotStates()
 	s.Lease, s.SlotsOwned, s.SlotsComplete, s.SlotsActive = states.lease(), states.owned(), states.complete(), states.active()
 	s.SlotsLost = n.replica.Lost()

@@ -43,6 +43,10 @@ type Status struct {
 	SlotsActive   int    `json:"slotsActive"`   // that it is the active primary of
 	SlotsLost     int    `json:"slotsLost"`     // of the cluster's, that were given up of late
 	CopyBytesLeft int64  `json:"copyBytesLeft"` // about, until it is complete
+	// CopyBytesPerSecond is how fast values were copied in the last ten seconds, and
+	// CopySecondsLeft about how long the rest takes: 0 if nothing is left, -1 if nothing comes.
+	CopyBytesPerSecond int64 `json:"copyBytesPerSecond,omitempty"`
+	CopySecondsLeft    int64 `json:"copySecondsLeft,omitempty"`
 	// Purged is the epoch up to which its entries refer to no value that was lost.
 	Purged uint64 `json:"purged"`
 

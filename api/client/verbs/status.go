@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -98,12 +99,24 @@ func printStatus(out io.Writer, s *peer.Status) error {
 func slotsText(s *peer.Status) string {
 	text := fmt.Sprintf("%d owned, %d complete, primary of %d", s.SlotsOwned, s.SlotsComplete, s.SlotsActive)
 	if s.CopyBytesLeft > 0 {
-		text += fmt.Sprintf("; about %s left to copy", bytesText(s.CopyBytesLeft))
+		text += fmt.Sprintf("; about %s left to copy%s", bytesText(s.CopyBytesLeft), paceText(s))
 	}
 	if s.SlotsLost > 0 {
 		text += fmt.Sprintf("; %d slots of the cluster were lost with all their copies", s.SlotsLost)
 	}
 	return text
+}
+
+// paceText says how fast what is left comes, and for how long yet.
+func paceText(s *peer.Status) string {
+	switch {
+	case s.CopySecondsLeft > 0:
+		left := time.Duration(s.CopySecondsLeft) * time.Second
+		return fmt.Sprintf(", about %v at %s/s", left, bytesText(s.CopyBytesPerSecond))
+	case s.CopySecondsLeft < 0:
+		return ", nothing came of late"
+	}
+	return "" // a node of a version that does not tell
 }
 
 func leaseText(s *peer.Status) string {

@@ -377,6 +377,15 @@ c-0-169   0-169   serving  127.0.0.1:21286  yes
 c-85-255  85-255  serving  127.0.0.1:21296  no
 c-170-84  170-84  joining  127.0.0.1:21306  not known
 `)
+	for pace, want := range map[string]string{
+		`"copyBytesPerSecond":1048576,"copySecondsLeft":3722,`: "about 2.0 MiB left to copy, about 1h2m2s at 1.0 MiB/s;",
+		`"copySecondsLeft":-1,`:                                "about 2.0 MiB left to copy, nothing came of late;",
+	} {
+		answer = "{" + pace + statusJSON[1:]
+		if r := run(t, nobody, "status"); !strings.Contains(r.out, want) {
+			t.Errorf("with %s: %s", pace, r.out)
+		}
+	}
 	answer, code = `{"name":"c-0-255","range":"0-255","ready":false,"reason":"no layout yet"}`, http.StatusServiceUnavailable
 	if r := run(t, nobody, "status"); r.code != 0 || !strings.Contains(r.out, "phase        no member, not ready: no layout yet\n") {
 		t.Errorf("%v\n%s", r.err, r.out)
