@@ -69,6 +69,7 @@ func (n *Node) leave() error {
 		} else {
 			n.log.Warn("not let go in time; what only this node holds is lost", "after", took)
 		}
+		told = time.Now() // others hear a moment later that it has no duties any more
 	}
 	_, err := n.pause(n.cfg.Linger-time.Since(told), func() bool { return false })
 	return err

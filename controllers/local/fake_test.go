@@ -92,6 +92,7 @@ func fakeNode(args []string) int {
 	format := f.String("log-format", "", "")
 	f.Int64("max-value", 0, "")
 	f.Duration("leave-timeout", 0, "")
+	f.Duration("linger", 0, "")
 	if err := f.Parse(args); err != nil || f.NArg() > 0 {
 		return 2
 	}

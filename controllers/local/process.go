@@ -156,8 +156,12 @@ func (p *process) end() string {
 	return p.err.Error()
 }
 
-// leaveTimeout is how long a node that is told to stop waits for others to take its place.
-const leaveTimeout = time.Hour
+const (
+	// leaveTimeout is how long a node that is told to stop waits for others to take its place.
+	leaveTimeout = time.Hour
+	// linger is how long it is there for those who have not heard that others have.
+	linger = time.Second
+)
 
 // nodeArgs are the arguments of `seppen node` for a node.
 func (c *Config) nodeArgs(n *node) []string {
@@ -171,6 +175,7 @@ func (c *Config) nodeArgs(n *node) []string {
 		"--lifeline", strconv.Itoa(lifelineFD),
 		"--memory-limit", strconv.FormatInt(n.template.memoryLimit, 10),
 		"--leave-timeout", leaveTimeout.String(),
+		"--linger", linger.String(),
 		"--log-format", "text",
 	}
 	if n.template.maxValue > 0 {

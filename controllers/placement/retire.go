@@ -96,8 +96,12 @@ func (s *situation) wanted(slot uint8) int {
 }
 
 // relieved tells whether a leaving member is of no more use: others have taken its slots
-// over, in the view in which it was leaving (F13).
+// over, in the view in which it was leaving (F13). It must know that it is leaving, by
+// which it knows later that it has left, and goes on passing requests on.
 func (s *situation) relieved(m *layout.Member) bool {
+	if o := s.heard[m.Incarnation]; o == nil || o.Epoch != s.current.Epoch {
+		return false
+	}
 	for i := range s.current.Segments {
 		g := &s.current.Segments[i]
 		if slices.Contains(s.owners(g), m) && !s.active(g) {

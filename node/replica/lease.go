@@ -121,7 +121,14 @@ func (st *standing) leased(now time.Duration) bool {
 	return true
 }
 
+// cutOff says why the leases are not there. A new primary has some of them for the first
+// time, and they are on their way.
 func (st *standing) cutOff(n uint8) error {
+	for _, l := range st.leases {
+		if l.until.Load() == 0 {
+			return kv.Refuse(kv.TakingOver, "the new primary of slot %d has not heard of %s yet", n, l.member.Name)
+		}
+	}
 	return kv.Refuse(kv.CutOff, "the primary of slot %d has not heard of all its owners for too long", n)
 }
 

@@ -40,7 +40,7 @@ func TestWaking(t *testing.T) {
 	}
 	b.refuses(kv.TakingOver)
 	w.deliver(again[0])
-	b.refuses(kv.CutOff) // it is active, and has not beaten yet
+	b.refuses(kv.TakingOver) // it is active, and has not beaten yet
 	w.beats()
 	b.has("k", 1)
 }
