@@ -45,7 +45,7 @@ func TestMutants(t *testing.T) {
 			started := time.Now()
 			program := m.build(t, root)
 			built := time.Since(started)
-			found := m.run(t, program)
+			found := m.run(t, program, "TestSeeds")
 			t.Logf("built in %v, found in %v: %s", built.Round(time.Millisecond), (time.Since(started) - built).Round(time.Millisecond), found)
 		})
 	}
@@ -96,24 +96,24 @@ func (m *mutant) build(t *testing.T, root string) (program string) {
 var violation = regexp.MustCompile(`seed \d+, step \d+.*`)
 
 // run runs the mutant's seeds and returns what was found.
-func (m *mutant) run(t *testing.T, program string) string {
+func (m *mutant) run(t *testing.T, program, test string) string {
 	t.Helper()
 	if m.hint > 0 {
-		if found := m.find(t, program, m.hint, 1); found != "" {
+		if found := m.find(t, program, test, m.hint, 1); found != "" {
 			return found
 		}
 		t.Logf("seed %d finds it no more", m.hint)
 	}
-	found := m.find(t, program, 1, m.seeds)
+	found := m.find(t, program, test, 1, m.seeds)
 	if found == "" {
 		t.Errorf("%d seeds find nothing wrong with it", m.seeds)
 	}
 	return found
 }
 
-func (m *mutant) find(t *testing.T, program string, from, seeds int) string {
+func (m *mutant) find(t *testing.T, program, test string, from, seeds int) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, "-test.run", "TestSeeds", "-from", strconv.Itoa(from), "-seeds", strconv.Itoa(seeds))
+	cmd := exec.CommandContext(t.Context(), program, "-test.run", "^"+test+"$", "-from", strconv.Itoa(from), "-seeds", strconv.Itoa(seeds))
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return ""
