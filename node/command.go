@@ -59,7 +59,7 @@ SEPPEN_MAX_VALUE. The secret is read from --secret-file or from SEPPEN_SECRET.`,
 	s.DurationVar(&f.bodyTimeout, "body-timeout", 30*time.Second, "how long a client may take to send each 64 KiB, and half of how long to take each MiB")
 	s.DurationVar(&f.drainTimeout, "drain-timeout", 25*time.Second, "how long requests in flight may take when the node stops")
 	s.DurationVar(&f.leaveTimeout, "leave-timeout", 0, "after SIGTERM, how long to go on at most until others have taken over what the node holds; 0: it does not wait")
-	s.DurationVar(&f.linger, "linger", 0, "after SIGTERM, how long to accept clients at least, until none has the node's address any more")
+	s.DurationVar(&f.linger, "linger", 0, "after SIGTERM, how long to accept clients at least once others have taken over, until nobody has the node's address any more")
 	s.StringVar(&f.tlsCert, "peer-tls-cert", "", "certificate for TLS between nodes, PEM")
 	s.StringVar(&f.tlsKey, "peer-tls-key", "", "its key, PEM")
 	s.StringVar(&f.tlsCA, "peer-tls-ca", "", "the authority that signs the nodes' certificates, PEM")
@@ -91,11 +91,8 @@ func Serve(ctx context.Context, cfg Config, mem memory, log *slog.Logger) error 
 			return err
 		}
 		err = n.Run(ctx)
-		switch {
-		case !n.wiped:
+		if !n.wiped {
 			return err
-		case ctx.Err() != nil: // told to stop while it was being wiped
-			return nil
 		}
 		log.Warn("this node was removed from the layout; it begins anew, with empty memory")
 	}

@@ -31,7 +31,7 @@ type Config struct {
 	// LeaveTimeout is how long a member that is told to stop goes on until the layout lets it
 	// go; 0: it does not wait for that.
 	LeaveTimeout time.Duration
-	// Linger is how long a node that is told to stop accepts clients at least.
+	// Linger is how long a node that is told to stop accepts clients at least, once it is let go.
 	Linger        time.Duration
 	PeerTLSServer *tls.Config // nil: without TLS
 	PeerTLSClient *tls.Config

@@ -95,6 +95,7 @@ type history struct {
 	ops      []porcupine.Operation
 	statuses map[int]int
 	unknown  int
+	hasty    []string // refusals of what the router could have waited for a little longer
 }
 
 func newHistory(t *testing.T, c *cluster) *history {
@@ -196,6 +197,9 @@ func (h *history) do(client int, node *running, in historyInput) (status int) {
 	h.statuses[r.status]++
 	switch {
 	case r.status == http.StatusServiceUnavailable:
+		if reason := kv.Reason(r.header.Get("Seppen-Reason")); back-call < time.Second || reason != kv.Moved && reason != kv.TakingOver {
+			h.hasty = append(h.hasty, fmt.Sprintf("%s at %s, after %v: %s", in.method, node.cfg.Name, back-call, r.body))
+		}
 		return r.status // not executed
 	case r.status == http.StatusGatewayTimeout && in.method != "GET":
 		out.status, back = 0, math.MaxInt64 // it may happen at any later time
@@ -248,6 +252,12 @@ func (h *history) end(keys []string) {
 	}
 	defer h.c.tellLeft()
 	h.c.eventually((&model{c: h.c}).tidy, "operations are complete, values without keys and tombstones are gone")
+	h.judge()
+}
+
+// judge looks for an order of all requests that explains their answers.
+func (h *history) judge() {
+	h.t.Helper()
 	h.t.Logf("%d requests, of %d the outcome is unknown; answers: %v", len(h.ops), h.unknown, h.statuses)
 	if got := porcupine.CheckOperationsTimeout(register, h.ops, 20*time.Second); got != porcupine.Ok {
 		h.t.Errorf("the history is not linearizable: %s", got)

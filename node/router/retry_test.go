@@ -55,13 +55,14 @@ func TestRetry(t *testing.T) {
 		took     [2]time.Duration
 	}{
 		"done":                       {[]error{nil}, nil, "", [2]int{1, 1}, [2]time.Duration{}},
-		"the ticket is too old":      {[]error{replica.ErrTicket, fmt.Errorf("x: %w", replica.ErrTicket), nil}, nil, "", [2]int{3, 3}, [2]time.Duration{}},
+		"the ticket is too old":      {[]error{replica.ErrTicket, fmt.Errorf("x: %w", replica.ErrTicket), nil}, nil, "", [2]int{3, 3}, [2]time.Duration{minPause, minPause}},
 		"the value was replaced":     {[]error{peers.ErrGone, nil}, nil, "", [2]int{2, 2}, [2]time.Duration{}},
-		"again and again":            {[]error{replica.ErrTicket}, kv.ErrUnavailable, kv.Busy, [2]int{attempts, attempts}, [2]time.Duration{}},
+		"again and again":            {[]error{replica.ErrTicket}, kv.ErrUnavailable, kv.Busy, [2]int{attempts, attempts}, [2]time.Duration{3 * minPause, 3 * minPause}},
 		"it takes over in a moment":  {[]error{takingOver, takingOver, nil}, nil, "", [2]int{3, 3}, [2]time.Duration{3 * minPause, 3 * minPause}},
 		"it never takes over":        {[]error{takingOver}, kv.ErrUnavailable, kv.TakingOver, [2]int{15, 40}, [2]time.Duration{patience, patience + maxPause}},
 		"moved, nobody knows where":  {[]error{peers.ErrMoved}, kv.ErrUnavailable, kv.Moved, [2]int{15, 40}, [2]time.Duration{patience, patience + maxPause}},
 		"the owner is lost":          {[]error{kv.Refuse(kv.OwnerLost, "x")}, kv.ErrUnavailable, kv.OwnerLost, [2]int{1, 1}, [2]time.Duration{}},
+		"an owner can't be reached":  {[]error{kv.Refuse(kv.Unreachable, "x")}, kv.ErrUnavailable, kv.Unreachable, [2]int{1, 1}, [2]time.Duration{minPause, minPause}},
 		"cut off":                    {[]error{kv.Refuse(kv.CutOff, "x")}, kv.ErrUnavailable, kv.CutOff, [2]int{1, 1}, [2]time.Duration{}},
 		"it may have been executed":  {[]error{kv.ErrUnknown}, kv.ErrUnknown, "", [2]int{1, 1}, [2]time.Duration{}},
 		"no such key":                {[]error{kv.ErrNotFound}, kv.ErrNotFound, "", [2]int{1, 1}, [2]time.Duration{}},
@@ -106,6 +107,33 @@ func TestRetryByTheNewestLayout(t *testing.T) {
 			t.Errorf("%v by %v after %v", err, epochs, time.Since(began))
 		}
 	})
+}
+
+// A member that could not be reached was none any more: the newer layout comes with that, or a
+// moment later.
+func TestRetryWithoutAFormerMember(t *testing.T) {
+	for name, late := range map[string]time.Duration{"at once": 0, "a moment later": minPause / 2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, state := newRouter(t)
+				err := r.retry(t.Context(), func(table *layout.Table) error {
+					if table.Layout.Epoch == 2 {
+						return nil
+					}
+					change := func() { adopt(t, state, alone(2, 2, state.Incarnation())) }
+					if late == 0 {
+						change()
+					} else {
+						time.AfterFunc(late, change)
+					}
+					return kv.Refuse(kv.Unreachable, "x")
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
 
 // Who has no place in a layout, or gives up, does not wait.

@@ -89,21 +89,40 @@ func (r *Router) retry(ctx context.Context, do func(t *layout.Table) error) erro
 		}
 		err = do(t)
 		switch {
-		case ctx.Err() != nil:
+		case err == nil || ctx.Err() != nil:
 			return err
 		case again(err):
 			if fresh++; fresh == attempts {
 				return kv.Refuse(kv.Busy, "%v, after %d attempts", err, attempts)
 			}
-			continue
-		case !moved(err) || time.Now().After(deadline):
+			if fresh == 1 {
+				continue
+			}
+			// Not even a fresh ticket will do: this node is about to learn why.
+		case time.Now().After(deadline):
 			return err
+		case !moved(err):
+			if !r.superseded(ctx, t, err) {
+				return err
+			}
 		}
 		if r.state.Table() == t { // nothing has changed yet
 			wait(ctx, pause)
 			pause = min(2*pause, maxPause)
 		}
 	}
+}
+
+// superseded tells whether a member could not be reached that is none any more: its connections
+// end a moment before the layout that says so is in use.
+func (r *Router) superseded(ctx context.Context, t *layout.Table, err error) bool {
+	if kv.ReasonOf(err) != kv.Unreachable {
+		return false
+	}
+	if r.state.Table() == t {
+		wait(ctx, minPause)
+	}
+	return r.state.Table() != t
 }
 
 func wait(ctx context.Context, d time.Duration) {
