@@ -15,6 +15,9 @@ func TestClusters(t *testing.T) {
 	)
 }
 
+// Nobody notices what is planned.
+func TestChanges(t *testing.T) { runTogether(t, scaled(), replaced(), drained()) }
+
 func TestOperatorGone(t *testing.T) { run(t, operatorKilled(), operatorGone()) }
 
 func TestUninstalled(t *testing.T) { run(t, uninstalled(), kustomized()) }
