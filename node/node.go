@@ -86,7 +86,7 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 		Clock:   clock.Now, Second: second,
 	})
 	n.replica = replica.New(replica.Options{
-		Self: self, Entries: entries{n.store}, Ready: awaitedOwners{n.peers}.Ready, Tick: peer.Clock, Wall: time.Now, Second: second,
+		Self: self, Entries: entries{n.store}, Ready: n.peers.Ready, Tick: peer.Clock, Wall: time.Now, Second: second,
 	})
 	n.driver = replication.New(replication.Options{
 		Machine: n.replica, Network: n.peers, Dropped: func(u uid.UID) { n.reclaim.Dropped(u) },

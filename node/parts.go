@@ -36,18 +36,6 @@ func (e entries) Clear(slot uint8) {
 	}
 }
 
-// awaitedOwners says of owners that are new, and were not heard of yet, that they are about to
-// be there: whoever asks for a write waits for that, which takes one message.
-type awaitedOwners struct{ *peers.Peers }
-
-func (a awaitedOwners) Ready(m *layout.Member, bytes int64) error {
-	err := a.Peers.Ready(m, bytes)
-	if kv.ReasonOf(err) == kv.OwnerLost && !a.Contacted() {
-		return kv.Refuse(kv.TakingOver, "%s, a new owner of the key, was not heard of yet", m.Name)
-	}
-	return err
-}
-
 // asker lets the reclaimer ask this node in the same way as others.
 type asker struct {
 	owner *owner.Owner

@@ -87,6 +87,9 @@ func (m *Machine) Grant(to layout.ID, epoch uint64, now time.Duration) bool {
 	return true
 }
 
+// held is for how long a lease lasts for its holder.
+func (m *Machine) held() time.Duration { return Lease * m.opt.Second * 9 / 10 }
+
 // granted is for how long a lease lasts for whoever grants it.
 func (m *Machine) granted() time.Duration { return Lease * m.opt.Second * 11 / 10 }
 
@@ -100,7 +103,7 @@ func (m *Machine) Granted(by layout.ID, epoch uint64, sent time.Duration) {
 	if held == nil || epoch > l.epoch {
 		return
 	}
-	until := int64(sent + Lease*m.opt.Second*9/10)
+	until := int64(sent + m.held())
 	held.until.Store(max(held.until.Load(), until))
 }
 
@@ -109,7 +112,8 @@ type standing struct {
 	view   uint64
 	mine   bool // this node is the primary
 	active bool
-	leases []*lease // those without which it may not answer
+	fresh  time.Duration // a lease that lasts until then, or longer, was asked for since it is active
+	leases []*lease      // those without which it may not answer
 }
 
 func (st *standing) leased(now time.Duration) bool {
@@ -121,15 +125,37 @@ func (st *standing) leased(now time.Duration) bool {
 	return true
 }
 
-// cutOff says why the leases are not there. A new primary has some of them for the first
-// time, and they are on their way.
+// awaits tells whether a lease is on its way: no beat was answered yet that was sent since this
+// node is active. What was answered when it was the primary at an earlier time does not count.
+func (st *standing) awaits(l *lease) bool { return l.until.Load() < int64(max(st.fresh, 1)) }
+
+// cutOff says why the leases are not there.
 func (st *standing) cutOff(n uint8) error {
 	for _, l := range st.leases {
-		if l.until.Load() == 0 {
-			return kv.Refuse(kv.TakingOver, "the new primary of slot %d has not heard of %s yet", n, l.member.Name)
+		if st.awaits(l) {
+			return notHeardOf(n, l.member)
 		}
 	}
 	return kv.Refuse(kv.CutOff, "the primary of slot %d has not heard of all its owners for too long", n)
+}
+
+// lost says what to make of an error of Ready: an owner that a new primary has not heard of yet
+// is not lost.
+func (s *slot) lost(member *layout.Member, err error) error {
+	if kv.ReasonOf(err) != kv.OwnerLost {
+		return err
+	}
+	st := s.standing.Load()
+	for _, l := range st.leases {
+		if l.member.Incarnation == member.Incarnation && st.awaits(l) {
+			return notHeardOf(s.n, member)
+		}
+	}
+	return err
+}
+
+func notHeardOf(n uint8, member *layout.Member) error {
+	return kv.Refuse(kv.TakingOver, "the new primary of slot %d has not heard of %s yet", n, member.Name)
 }
 
 // holds tells whether the right to answer that a node had is still there.

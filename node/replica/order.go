@@ -131,7 +131,7 @@ func (m *Machine) decide(s *slot, op *Op) error {
 	w := op.write
 	for _, member := range s.others {
 		if err := m.opt.Ready(member, entryBytes(w)); err != nil && (!w.Delete || !errors.Is(err, kv.ErrNoMemory)) {
-			return err
+			return s.lost(member, err)
 		}
 	}
 	current, ok := m.opt.Entries.Entry(s.n, w.Key)

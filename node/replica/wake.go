@@ -132,7 +132,7 @@ func (m *Machine) progress(s *slot, now time.Duration, fx *Effects) {
 	}
 	s.backup.unsettled = nil
 	fx.Activated = true
-	s.standing.Store(&standing{view: s.view, mine: true, active: true, leases: m.leases.of(s.others)})
+	s.standing.Store(&standing{view: s.view, mine: true, active: true, fresh: now + m.held(), leases: m.leases.of(s.others)})
 	for _, key := range s.order.parkedKeys() {
 		m.proceed(s, key, fx)
 	}

@@ -45,6 +45,33 @@ func TestWaking(t *testing.T) {
 	b.has("k", 1)
 }
 
+// What a primary heard of the others when it was one before says nothing: they are there once
+// they have answered a beat of its new view. Until then it is taking over; later they are lost.
+func TestPrimaryAgain(t *testing.T) {
+	lost := kv.Refuse(kv.OwnerLost, "it is not there")
+	for name, away := range map[string]time.Duration{"its lease is still there": held / 2, "its lease has run out": 2 * held} {
+		t.Run(name, func(t *testing.T) {
+			w, p, _, _ := three(t)
+			w.beats()
+			w.adopt(owners(2, 2, serving(idB, idP, idC)...), idP, idB, idC)
+			w.run()
+			w.now += away
+			w.adopt(owners(3, 3, serving(idP, idB, idC)...), idP, idB, idC)
+			w.run()
+			if s := p.State(slotK, w.now); !s.Active {
+				t.Fatal("it is not active again")
+			}
+			p.ready[idC] = lost
+			because(t, p.ended(p.order(put("k", 1))), kv.TakingOver)
+			p.Granted(idB, 3, w.now)
+			p.Granted(idC, 3, w.now)
+			because(t, p.ended(p.order(put("k", 1))), kv.OwnerLost)
+			w.now += held
+			p.refuses(kv.CutOff)
+		})
+	}
+}
+
 // Every owner is asked until it has answered, and each answer counts once.
 func TestEveryOwnerIsAsked(t *testing.T) {
 	w, p, b, _ := three(t)
