@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
@@ -58,6 +59,7 @@ type wishes struct {
 	sim    *Simulation
 	now    wish
 	before wish
+	past   []wish       // all there were, the newest last
 	last   int          // revision that was made
 	broken map[int]bool // revisions whose processes never start
 	over   bool
@@ -120,6 +122,19 @@ func (w *wishes) another() {
 // turnBack is a change of mind: what was wished for before is wished for again.
 func (w *wishes) turnBack() { w.set(w.before) }
 
+// keep wishes for what was wished for when a host was wanted, if it ever was.
+func (w *wishes) keep(h *host) {
+	for i := len(w.past) - 1; i >= 0; i-- {
+		next := w.past[i]
+		if next.revision == h.revision && slices.Contains(next.shape(), h.name.Range) {
+			next.drained = nowhere
+			w.set(next)
+			return
+		}
+	}
+	w.turnBack()
+}
+
 func (w *wishes) set(next wish) {
 	s := w.sim
 	if next == w.now {
@@ -134,6 +149,7 @@ func (w *wishes) set(next wish) {
 	}
 	s.trace(nil, "wanted: %d shards, %d copies, template %d (broken: %v), machine %d empty, %d at a time",
 		next.shards, next.copies, next.revision, w.broken[next.revision], next.drained, next.surge)
+	w.past = append(w.past, w.now)
 	w.before, w.now = w.now, next
 }
 
