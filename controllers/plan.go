@@ -162,16 +162,22 @@ func (w *world) forgets(next *layout.Layout) bool {
 }
 
 // facts are what the status is made of.
-func (w *world) facts(p *plan, stepped bool, now time.Time) *conditions.Facts {
+func (w *world) facts(p *plan, now time.Time) *conditions.Facts {
 	f := &conditions.Facts{
-		Cluster: w.cluster, Now: now, Names: w.names, Copies: objects.Copies(w.names), Shards: w.shards(),
-		Layout: w.record.Layout, Before: w.before, Stop: w.stop, Step: p.step, Stepped: stepped,
+		Cluster: w.cluster, Now: now, Wrote: w.told, Names: p.nodes.Stay, Copies: objects.Copies(p.nodes.Stay), Shards: w.shards(p),
+		Layout: w.record.Layout, Before: w.before, Stop: w.stop, Step: p.step, Stepped: w.stepped, Surge: w.cluster.Spec.MaxSurge(),
 		Silent: w.silent, Dead: w.dead,
 		SecretName: objects.SecretKeyRef(w.cluster).Name,
 		Selector:   metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: objects.Selector(w.cluster.Name)}),
 	}
-	for _, name := range w.names {
-		n := conditions.Node{Name: name, Host: objects.Host(w.cluster, name), Pod: w.pods[name.String()], Outdated: w.outdated(name)}
+	for i, name := range w.names {
+		n := conditions.Node{
+			Name: name, Host: objects.Host(w.cluster, name), Pod: w.pods[name.String()], Outdated: w.outdated(name),
+			Going: !slices.Contains(p.nodes.Stay, name), Waiting: slices.Contains(p.nodes.Waiting, name),
+		}
+		if p.known != nil {
+			n.Old, n.Moves, n.Ends = p.known[i].Old, p.known[i].Moves, p.known[i].Ends
+		}
 		if s := w.sights[name.String()]; s != nil {
 			n.Status = s.Status
 			if s.Err != nil {
@@ -183,11 +189,14 @@ func (w *world) facts(p *plan, stepped bool, now time.Time) *conditions.Facts {
 	return f
 }
 
-// shards are those of the spec as long as its nodes are the ones in effect. Of nodes
-// whose numbers nobody gave, or nobody gives any more, each is one.
-func (w *world) shards() int {
-	if len(w.cluster.Spec.Ranges) == 0 && layout.SameNames(w.asked, w.names) && w.asked != nil {
-		return int(*w.cluster.Spec.Shards)
+// shards are those of the spec. Of nodes whose numbers nobody gave, each is one; with a spec that
+// is not valid there are as many as there were.
+func (w *world) shards(p *plan) int {
+	switch {
+	case w.asked == nil && w.cluster.Status.Shards > 0:
+		return int(w.cluster.Status.Shards)
+	case w.asked == nil, len(w.cluster.Spec.Ranges) > 0:
+		return len(p.nodes.Stay)
 	}
-	return len(w.names)
+	return int(*w.cluster.Spec.Shards)
 }

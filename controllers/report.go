@@ -32,7 +32,7 @@ func (r *Reconciler) report(ctx context.Context, w *world, p *plan) error {
 	now := r.now()
 	key := client.ObjectKeyFromObject(w.cluster)
 	before := w.cluster.Status
-	facts := w.facts(p, w.stepped, now)
+	facts := w.facts(p, now)
 	r.written.untold(key, facts)
 	status, events := conditions.Of(facts)
 	r.written.tell(key, toldOf(w, &status))

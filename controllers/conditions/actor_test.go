@@ -29,6 +29,9 @@ type actor struct {
 	hidden      string // why it does not answer the operator
 	unasked     bool
 	outdated    bool
+	moves       bool // its machine is being emptied
+	ending      bool // it was told to stop
+	retired     bool
 }
 
 // tenure is a segment in a view.
@@ -79,8 +82,15 @@ func (w *world) act(t *testing.T, name, what, more string) {
 		a.silent, a.hidden, a.unasked = "", "", false
 	case "unasked":
 		a.unasked = true
+	case "moves":
+		a.moves = true
+	case "ending":
+		a.ending = true
+		a.pod.DeletionTimestamp = new(metav1.NewTime(w.now.Add(6 * time.Minute)))
 	case "outdated":
 		a.outdated = true
+	case "updated": // as it is of the template of now
+		a.outdated = false
 	case "says":
 		a.reason = more
 	case "serves":
@@ -142,6 +152,7 @@ func (w *world) run(name string, a *actor) {
 	a.pod.Status.Phase = corev1.PodRunning
 	a.pod.Status.PodIP = "10.0.0.1"
 	a.has, a.silent, a.hidden, a.unasked, a.reason, a.outdated = nil, "", "", false, "", false
+	a.moves, a.ending, a.retired = false, false, false
 	w.begin(a)
 }
 
@@ -151,11 +162,18 @@ func (w *world) begin(a *actor) {
 }
 
 // adopt has a node take in the layout. One that was a member and is none goes on as
-// another incarnation.
+// another incarnation, but for one that was leaving.
 func (w *world) adopt(a *actor) {
-	was := a.has != nil && layout.NewTable(a.has).Member(a.incarnation) != nil
+	var was *layout.Member
+	if a.has != nil {
+		was = layout.NewTable(a.has).Member(a.incarnation)
+	}
 	a.has = w.layout
-	if was && layout.NewTable(a.has).Member(a.incarnation) == nil {
+	switch {
+	case was == nil || layout.NewTable(a.has).Member(a.incarnation) != nil:
+	case was.Phase == layout.Leaving:
+		a.retired = true
+	default:
 		w.begin(a)
 	}
 }
@@ -180,6 +198,7 @@ func (w *world) says(a *actor) *peer.Status {
 	}
 	s := &peer.Status{Incarnation: a.incarnation, Ready: true, MemoryLimit: 1 << 30}
 	s.Reason = "no layout yet"
+	s.Ending, s.Retired = a.ending, a.retired
 	if a.has != nil {
 		s.Cluster, s.Epoch, s.Reason = a.has.Cluster, a.has.Epoch, ""
 		w.describe(a, s)
@@ -212,6 +231,9 @@ func (w *world) describe(a *actor, s *peer.Status) {
 	}
 	if a.left > 0 && me.Phase != layout.Serving {
 		s.MemoryUsed = max(100_000-a.left, 0)
+	}
+	if a.ending {
+		s.Reason = "ending"
 	}
 	if a.reason != "" {
 		s.Reason = a.reason
@@ -255,7 +277,7 @@ func (w *world) segment(a *actor, me *layout.Member, table *layout.Table, i int)
 		a.active[tenure{g.Lo, g.View}] = true
 	}
 	s.Active = a.active[tenure{g.Lo, g.View}]
-	serves := me.Phase == layout.Serving
+	serves := isCopy(me)
 	s.Copied = serves || a.left == 0 && o.Primary != nil && w.alive(o.Primary.Incarnation)
 	s.Complete = serves || a.left == 0 && active && me.Phase == layout.Attached
 	if s.Copied && (me.Phase.Acknowledges() || me.Phase == layout.Joining) {

@@ -17,7 +17,8 @@ func wordsOf(s *v1alpha1.SeppenClusterStatus) *v1alpha1.SeppenClusterStatus {
 	s = s.DeepCopy()
 	s.Keys, s.Bytes, s.Size, s.Memory = 0, 0, "", ""
 	for i := range s.Nodes {
-		s.Nodes[i].Keys, s.Nodes[i].Bytes, s.Nodes[i].CopyBytesLeft = 0, 0, 0
+		n := &s.Nodes[i]
+		n.Keys, n.Bytes, n.CopyBytesLeft, n.CopySecondsLeft = 0, 0, 0, 0
 	}
 	return s
 }
@@ -26,7 +27,9 @@ func figuresOf(s *v1alpha1.SeppenClusterStatus) *v1alpha1.SeppenClusterStatus {
 	only := &v1alpha1.SeppenClusterStatus{Keys: s.Keys, Bytes: s.Bytes, Size: s.Size, Memory: s.Memory}
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
-		only.Nodes = append(only.Nodes, v1alpha1.NodeStatus{Name: n.Name, Keys: n.Keys, Bytes: n.Bytes, CopyBytesLeft: n.CopyBytesLeft})
+		only.Nodes = append(only.Nodes, v1alpha1.NodeStatus{
+			Name: n.Name, Keys: n.Keys, Bytes: n.Bytes, CopyBytesLeft: n.CopyBytesLeft, CopySecondsLeft: n.CopySecondsLeft,
+		})
 	}
 	return only
 }

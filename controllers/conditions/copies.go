@@ -13,12 +13,16 @@ import (
 func isCopy(m *layout.Member) bool { return m.Phase == layout.Serving || m.Phase == layout.Leaving }
 
 // copies of a slot: those that there should be, by the names of the nodes, and those that
-// are not known to be lost.
+// are not known to be lost. While the shape changes no more are missing than there were.
 func (v *view) copies(slot int) (all, left int) {
 	for _, name := range v.Names {
 		if name.Range.Contains(uint8(slot)) {
 			all++
 		}
+	}
+	if v.reshaping() {
+		_, before := v.shape()
+		all = min(all, int(before))
 	}
 	for _, m := range v.table.Owners(uint8(slot)).Ack {
 		if isCopy(m) && !v.fates[m.Incarnation].lost() {
@@ -41,11 +45,12 @@ func (v *view) missingCopies() int32 {
 	return int32(missing)
 }
 
-// lacking says of each node that is no copy of its slots why.
+// lacking says of each node that should be a copy of its slots and is none why. One that is
+// new, or that goes and holds nothing, need not be.
 func (v *view) lacking() []remark {
 	var out []remark
 	for i := range v.Nodes {
-		if n := &v.Nodes[i]; !v.anyCopy(n.Name) {
+		if n := &v.Nodes[i]; !v.anyCopy(n.Name) && !v.comes(n) && (!n.Going || slices.ContainsFunc(v.members[n.Name], isCopy)) {
 			out = append(out, remark{n.Name, v.lacks(n)})
 		}
 	}

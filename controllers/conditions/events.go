@@ -25,6 +25,7 @@ func (v *view) events(s *v1alpha1.SeppenClusterStatus) []Event {
 		send(corev1.EventTypeWarning, v.Stop.Reason, v.Stop.Message)
 	}
 	v.causeEvents(send)
+	v.changeEvents(send, s)
 	v.waitEvents(send, s)
 	if back := v.cameBack(); len(back) > 0 {
 		send(corev1.EventTypeWarning, NodeRestarted, "Came back with empty memory. "+sentence(remarks(back)))
@@ -60,9 +61,6 @@ func (v *view) causeEvents(send func(kind, reason, message string)) {
 		if len(found[r]) > 0 && !v.saidOfANode(r) {
 			send(corev1.EventTypeWarning, r, sentence(remarks(found[r])))
 		}
-	}
-	if pending := found[TemplatePending]; len(pending) > 0 && !v.saidOfANode(TemplatePending) {
-		send(corev1.EventTypeWarning, TemplatePending, v.pendingMessage(pending))
 	}
 }
 

@@ -26,14 +26,16 @@ import (
 type Facts struct {
 	Cluster        *v1alpha1.SeppenCluster // the spec as observed and the status before
 	Now            time.Time               // not zero
-	Names          []layout.Name           // the nodes in effect: of the layout if there is one, else of the spec
-	Shards, Copies int                     // in effect
+	Names          []layout.Name           // the nodes that are to be there when all is done: of each range that is asked for one
+	Shards, Copies int                     // that these are
 	Layout         *layout.Layout          // durable and valid; nil: none
 	Before         *layout.Layout          // the one before the step of this reconcile; nil: none, or there was no step
 	Stop           *Stop                   // what keeps the operator from going on; nil: nothing
 	Step           string                  // what placement said: why there is no next layout, or what the last step was
 	Stepped        bool                    // a step was made in this reconcile; Step says which
-	Nodes          []Node                  // same order as Names
+	Nodes          []Node                  // all, also those that go
+	Surge          int                     // how many are replaced at a time
+	Wrote          time.Time               // when the status before was written; zero: not known
 	// Silent is for how long members have not answered, Dead which are proven to have ended
 	// and how that is known: those that stand in neither answer, or were not asked yet.
 	Silent map[layout.ID]time.Duration
@@ -55,7 +57,12 @@ type Node struct {
 	// Err is why Status is nil: why the process does not answer. With neither, it has
 	// not been asked yet, and what was said of it before stands.
 	Err      string
-	Outdated bool // its pod runs an older template
+	Outdated bool // its pod runs an older template than its StatefulSet has
+	Old      bool // the same, and it holds something
+	Going    bool // it is none of Names
+	Waiting  bool // it is to be replaced, and others are first
+	Moves    bool // its machine is being emptied
+	Ends     bool // it is being stopped, or its place will be gone
 }
 
 // Stop is a cause that only a person (or time) can take away.

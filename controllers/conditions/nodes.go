@@ -21,10 +21,11 @@ func (v *view) nodeStatuses() []v1alpha1.NodeStatus {
 func (v *view) nodeStatus(n *Node) v1alpha1.NodeStatus {
 	if before := v.nodeBefore(n.Name.String()); before != nil && v.stands(n) {
 		s := *before
-		s.Range, s.Host = n.Name.Range.String(), n.Host
+		s.Range, s.Host, s.Retiring = n.Name.Range.String(), n.Host, n.Going
 		return s
 	}
-	s := v1alpha1.NodeStatus{Name: n.Name.String(), Range: n.Name.Range.String(), Host: n.Host, Message: v.message(n)}
+	s := v1alpha1.NodeStatus{Name: n.Name.String(), Range: n.Name.Range.String(), Host: n.Host, Message: v.message(n), Retiring: n.Going}
+	s.SafeToDelete, s.SafeToDeleteReason = v.safe(n)
 	if n.Status == nil {
 		if before := v.nodeBefore(s.Name); before != nil {
 			s.Incarnation = before.Incarnation
@@ -40,6 +41,7 @@ func (v *view) nodeStatus(n *Node) v1alpha1.NodeStatus {
 	}
 	if m != nil && !isCopy(m) {
 		s.CopyBytesLeft = n.Status.CopyBytesLeft
+		s.CopySecondsLeft = v.secondsLeft(n)
 	}
 	return s
 }
@@ -91,12 +93,20 @@ func (v *view) message(n *Node) string {
 func (v *view) processMessage(n *Node) string {
 	m := v.member(n)
 	switch {
+	case v.Layout != nil && m == nil && n.Going:
+		return "holds nothing any more"
+	case v.Layout != nil && m == nil && n.Status.Retired:
+		return "has handed over all that it held, and is started anew"
 	case v.Layout != nil && m == nil:
 		return restarted(n) + "is not let in yet"
 	case m != nil && m.Phase == layout.Joining:
 		return restarted(n) + copying(n)
 	case m != nil && m.Phase == layout.Attached:
 		return restarted(n) + "takes part in writes, " + copying(n)
+	case m != nil && m.Phase == layout.Leaving:
+		return "hands its slots over"
+	case m != nil && n.Status.Ending:
+		return "was told to stop, and goes on until others have what it holds"
 	case n.Status.Ready:
 		return ""
 	case m != nil && n.Status.Epoch > 0 && n.Status.Epoch < v.Layout.Epoch:

@@ -14,11 +14,12 @@ import (
 // same facts and the status that it returned, it returns that status and no events.
 func Of(f *Facts) (v1alpha1.SeppenClusterStatus, []Event) {
 	v := look(f)
+	shards, copies := v.shape()
 	status := v1alpha1.SeppenClusterStatus{
 		ObservedGeneration: v.generation,
 		Epoch:              v.epoch(),
-		Shards:             int32(f.Shards),
-		Copies:             int32(f.Copies),
+		Shards:             shards,
+		Copies:             copies,
 		SecretName:         f.SecretName,
 		Selector:           f.Selector,
 		Nodes:              v.statuses,

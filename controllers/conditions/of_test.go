@@ -60,11 +60,12 @@ func TestWholeStatus(t *testing.T) {
 		Nodes: []v1alpha1.NodeStatus{
 			{
 				Name: "c-0-127", Range: "0-127", Host: "c-0-127.c-nodes.ns.svc", Incarnation: "00010000000000000000000000000000", Phase: "serving", Ready: true,
-				Keys: 256, Bytes: 128 << 10,
+				Keys: 256, Bytes: 128 << 10, SafeToDeleteReason: "0-127 has one copy",
 			},
 			{
 				Name: "c-128-255", Range: "128-255", Host: "c-128-255.c-nodes.ns.svc", Incarnation: "00030000000000000000000000000000", Phase: "attached",
 				Message: "restarted (exit code 1): takes part in writes, copies its slots (70 %)", Bytes: 75000, CopyBytesLeft: 25000,
+				SafeToDeleteReason: "128-255 has one copy",
 			},
 		},
 	}

@@ -54,7 +54,11 @@ func drawFacts(t *rapid.T, names []layout.Name, now time.Time) *drawn {
 	}
 	d.Stepped = d.Stepped && d.Layout != nil
 	for i, name := range names {
-		n := Node{Name: name, Host: "h", Outdated: rapid.IntRange(0, 3).Draw(t, "outdated") == 0}
+		some := func(what string) bool { return rapid.IntRange(0, 3).Draw(t, what) == 0 }
+		n := Node{
+			Name: name, Host: "h", Outdated: some("outdated"), Old: some("old"), Moves: some("moves"), Ends: some("ends"),
+			Going: some("going"), Waiting: some("waiting"),
+		}
 		d.draw(t, i, &n)
 		if rapid.IntRange(0, 15).Draw(t, "known") > 0 || d.Layout != nil {
 			d.Nodes = append(d.Nodes, n)

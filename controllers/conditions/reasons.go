@@ -18,18 +18,20 @@ const (
 
 // Reasons of Progressing.
 const (
-	Creating        = "Creating"        // pods are to come
-	Bootstrapping   = "Bootstrapping"   // the first layout is on its way
-	TakingOver      = "TakingOver"      // slots have another first owner, which is not active yet
-	Joining         = "Joining"         // a process is let in and copies, or a layout is on its way
-	Complete        = "Complete"        // nothing is left to do
-	ImagePull       = "ImagePull"       // a kubelet cannot get the image
-	Unschedulable   = "Unschedulable"   // no machine has room for a pod
-	PodConfig       = "PodConfig"       // a kubelet cannot make the container
-	PodCrashing     = "PodCrashing"     // a process ends again and again
-	TemplatePending = "TemplatePending" // pods that hold data run an older template
-	ProofMissing    = "ProofMissing"    // the last copies are with nodes that do not answer
-	Stuck           = "Stuck"           // something else keeps the layout from its next step
+	Creating      = "Creating"      // pods are to come
+	Bootstrapping = "Bootstrapping" // the first layout is on its way
+	TakingOver    = "TakingOver"    // slots have another first owner, which is not active yet
+	Joining       = "Joining"       // a process is let in and copies, or a layout is on its way
+	Scaling       = "Scaling"       // the nodes of another shape come, and the old ones go
+	Draining      = "Draining"      // nodes whose pods or machines go are replaced
+	Replacing     = "Replacing"     // nodes of an older template are replaced
+	Complete      = "Complete"      // nothing is left to do
+	ImagePull     = "ImagePull"     // a kubelet cannot get the image
+	Unschedulable = "Unschedulable" // no machine has room for a pod
+	PodConfig     = "PodConfig"     // a kubelet cannot make the container
+	PodCrashing   = "PodCrashing"   // a process ends again and again
+	ProofMissing  = "ProofMissing"  // the last copies are with nodes that do not answer
+	Stuck         = "Stuck"         // something else keeps the layout from its next step
 )
 
 // Reasons of a Stop, which are reasons of Progressing too.
@@ -39,7 +41,6 @@ const (
 	SecretNotFound   = "SecretNotFound"   // there is no such Secret
 	SecretInvalid    = "SecretInvalid"    // the Secret has no such key, or it is empty or too long
 	SecretChanged    = "SecretChanged"    // it is not the secret that the cluster began with
-	ShapeFixed       = "ShapeFixed"       // the spec asks for other nodes than the layout has
 	LayoutLost       = "LayoutLost"       // nodes have a layout, and there is none
 	LayoutUnreadable = "LayoutUnreadable" // what lies in the layout's place is no layout
 	LayoutConflict   = "LayoutConflict"   // a node knows a newer layout, or another one of the same epoch
@@ -68,6 +69,9 @@ const NotAsked = "NotAsked"
 // Reasons of events that are no reasons of conditions.
 const (
 	Started       = "Started"       // the first layout was written
+	NodeAdded     = "NodeAdded"     // a node is to come
+	NodeRetired   = "NodeRetired"   // a node is no more
+	ChangeDone    = "ChangeDone"    // a change is done
 	NodeRestarted = "NodeRestarted" // a node came back empty
 	Recovered     = "Recovered"     // no copy is missing any more
 )
@@ -122,12 +126,24 @@ var progressingReasons = []Reason{
 		"Wait; `copyBytesLeft` in `status.nodes` says how much is still to copy. If `2 processes claim to be` one node, an old process of it may still run: it must be known to have ended first.",
 	},
 	{
+		Progressing, "True", Scaling, "`shards`, `copies` or `ranges` changed: the nodes of the new shape come, copy their slots from the old ones and take over; then the old ones go. The message says which come and how far they are, with about how much is left to copy and how long that takes, and which go.",
+		"Wait. The old nodes serve until the new ones do, so all new ones need room beside them. If a new one has `no pod` or a pod that is pending for long, look at its events. A change of mind is another shape: set it, and what is not needed goes.",
+	},
+	{
+		Progressing, "True", Draining, "Nodes are replaced because their pod is being deleted, or because their machine is cordoned, has a taint that they do not tolerate, or is lost. A new node comes beside each, copies its slots and takes over; then the old one goes. The message says which, how far they are, and who waits for a turn.",
+		"Wait; `kubectl drain` does so by itself. If a new one has `no pod` or a pod that is pending for long, look at its events: there must be room on another machine.",
+	},
+	{
+		Progressing, "True", Replacing, "The template of the pods changed, by the spec or by another version of the operator. Nodes are replaced one after the other, `updateStrategy.maxSurge` at a time, each by a new one beside it. The message says which, how far they are, and who waits for a turn.",
+		"Wait. If a new one does not start, set the spec right or back: the old ones serve until then.",
+	},
+	{
 		Progressing, "False", Complete, "There is nothing left to do for the operator. This does not mean that no copy is missing.",
 		"Nothing.",
 	},
 	{
 		Progressing, "False", ImagePull, "A machine cannot get the image of a pod. The message has the image and what the kubelet said.",
-		"Set `spec.image` and `spec.imagePullSecrets` right. Pods that hold nothing are replaced by themselves.",
+		"Set `spec.image` and `spec.imagePullSecrets` right. Pods that hold nothing are replaced by themselves; the nodes whose place they were to take serve on.",
 	},
 	{
 		Progressing, "False", Unschedulable, "The scheduler finds no machine for a pod. The message is the scheduler's.",
@@ -140,10 +156,6 @@ var progressingReasons = []Reason{
 	{
 		Progressing, "False", PodCrashing, "The process of a node ends again and again, or did in the last ten minutes. The message has its last exit code; `OOMKilled` means that it took more than its container's memory limit.",
 		"Read `kubectl logs --previous POD`. After `OOMKilled` set `spec.resources.limits.memory` higher or `spec.memoryLimit` lower. A pod of an old template that holds nothing is replaced by itself.",
-	},
-	{
-		Progressing, "False", TemplatePending, "The spec or the operator changed the template of the pods, and pods that hold data still run an older one. They are left alone.",
-		"If the new template matters, delete these pods one by one, each when `Degraded` is `False` again. **With one copy, what the node of a deleted pod holds in memory is lost.**",
 	},
 	{
 		Progressing, "False", ProofMissing, "Nodes do not answer, the last copies of some slots may be with them, and nothing proves that their processes ended. These slots answer `503`; as long as the nodes may live, nobody takes their place.",
@@ -172,10 +184,6 @@ var stopReasons = []Reason{
 	{
 		Progressing, "False", SecretChanged, "The Secret holds another secret than the one that the cluster began with.",
 		"Restore the old one. The nodes serve meanwhile, but one that restarts cannot come back. To use a new secret, make a new cluster.",
-	},
-	{
-		Progressing, "False", ShapeFixed, "`shards`, `copies` or `ranges` ask for other nodes than the cluster has. Changing them on a running cluster is not possible yet. It serves as before.",
-		"Set them back, or make a new cluster.",
 	},
 	{
 		Progressing, "False", LayoutLost, "The nodes have a layout, but the ConfigMap `{name}-layout` is gone. Nothing is begun anew, as that would lose what they hold. The nodes serve with the layout that they have.",
@@ -234,6 +242,9 @@ type eventReason struct{ Type, Reason, Meaning string }
 func eventReasons() []eventReason {
 	all := []eventReason{
 		{"Normal", Started, "The first layout was written: the cluster has begun."},
+		{"Normal", NodeAdded, "Nodes are to come, for a new shape or in the place of others. The message names them."},
+		{"Normal", NodeRetired, "Nodes are no more: others have what they held. The message names them."},
+		{"Normal", ChangeDone, "A change that `Progressing` told of is done."},
 		{"Warning", NodeRestarted, "A node's process was replaced by another one, and what it held in memory is gone. The message names the node, its slots and, where it is known, how the process before ended."},
 		{"Warning", CopiesMissing, "Copies were lost, as `Degraded` says. Another event follows when more are lost."},
 		{"Warning", SlotsLost, "All copies of some slots are lost, as `Degraded` says. The message names the slots."},

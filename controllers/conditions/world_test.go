@@ -14,6 +14,7 @@ import (
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/v1alpha1"
+	"github.com/eiri/seppen/controllers/membership"
 	"github.com/eiri/seppen/controllers/placement"
 )
 
@@ -27,7 +28,11 @@ type world struct {
 	now      time.Time
 	shards   int
 	copies   int
-	names    []layout.Name
+	asked    []layout.Name
+	names    []layout.Name // of the nodes there are
+	serial   uint64
+	surge    int
+	plan     membership.Plan
 	nodes    map[string]*actor
 	layout   *layout.Layout
 	stop     *Stop
@@ -56,6 +61,10 @@ func (w *world) do(t *testing.T, line string) {
 	switch who {
 	case "cluster":
 		w.make(t, rest)
+	case "scale":
+		w.make(t, rest)
+	case "surge":
+		w.surge = number(t, what)
 	case "stop":
 		w.stop = &Stop{Reason: what, Message: more}
 	case "go":
@@ -94,30 +103,74 @@ func (w *world) make(t *testing.T, text string) {
 	t.Helper()
 	var err error
 	if ranges, ok := strings.CutPrefix(text, "ranges "); ok {
-		w.names, err = layout.ParseNames(strings.Fields(ranges))
-		w.shards, w.copies = len(w.names), 1
+		w.asked, err = layout.ParseNames(strings.Fields(ranges))
+		w.shards, w.copies = len(w.asked), 1
 	} else {
 		_, err = fmt.Sscanf(text, "shards=%d copies=%d", &w.shards, &w.copies)
 		check(t, err)
-		w.names, err = layout.Names("c", w.shards, w.copies)
+		w.asked, err = layout.Names("c", w.shards, w.copies)
 	}
 	check(t, err)
-	for _, n := range w.names {
-		w.nodes[n.String()] = &actor{}
+	if w.layout == nil {
+		w.have(w.asked)
 	}
+}
+
+// have has the nodes be these.
+func (w *world) have(names []layout.Name) {
+	w.names = names
+	for _, n := range names {
+		if w.nodes[n.String()] == nil {
+			w.nodes[n.String()] = &actor{}
+		}
+	}
+}
+
+// next plans which nodes there are from now on, and tells whether that changed.
+func (w *world) next() (changed bool) {
+	w.plan = membership.Plan{Nodes: w.names, Stay: w.names}
+	if w.layout == nil {
+		return false
+	}
+	var nodes []membership.Node
+	for _, name := range w.names {
+		a := w.nodes[name.String()]
+		n := membership.Node{Name: name, Ends: a.ending && w.holds(name), Moves: a.moves && w.holds(name), Old: a.outdated && w.holds(name)}
+		for i := range w.layout.Members {
+			if m := &w.layout.Members[i]; m.Name == name && n.Phase != layout.Serving {
+				n.Phase = m.Phase
+			}
+		}
+		nodes = append(nodes, n)
+	}
+	w.plan = membership.Next(membership.Wish{Cluster: "c", Shape: membership.Shape(w.asked), Surge: w.surge}, nodes, w.serial)
+	w.serial = w.plan.Serial
+	return !layout.SameNames(w.plan.Nodes, w.names)
+}
+
+// holds tells whether the process of a node has duties.
+func (w *world) holds(name layout.Name) bool {
+	return slices.ContainsFunc(w.layout.Members, func(m layout.Member) bool {
+		return m.Name == name && m.Phase.Acknowledges() && m.Incarnation == w.nodes[name.String()].incarnation
+	})
 }
 
 // reconcile is what the operator does: a step of the layout, then the status. The nodes
 // hear of the layout afterwards.
 func (w *world) reconcile() (*Facts, []Event) {
+	changed := w.next()
 	f := &Facts{
-		Cluster: w.cluster.DeepCopy(), Now: w.now, Names: w.names, Shards: w.shards, Copies: w.copies, Stop: w.stop,
+		Cluster: w.cluster.DeepCopy(), Now: w.now, Wrote: w.now.Add(-10 * time.Second), Names: w.plan.Stay, Surge: w.surge, Shards: w.shards, Copies: w.copies, Stop: w.stop,
 		SecretName: "c-secret", Selector: "app.kubernetes.io/instance=c", Before: w.layout,
 	}
 	var seen []placement.Observation
 	for _, name := range w.names {
 		a := w.nodes[name.String()]
 		n := Node{Name: name, Host: name.String() + ".c-nodes.ns.svc", Pod: a.pod, Status: w.says(a), Outdated: a.outdated}
+		n.Going, n.Waiting = !slices.Contains(w.plan.Stay, name), slices.Contains(w.plan.Waiting, name)
+		if w.layout != nil && w.holds(name) {
+			n.Moves, n.Ends, n.Old = a.moves, a.ending, a.outdated
+		}
 		if !a.unasked {
 			n.Err = cmp.Or(a.silent, a.hidden)
 		}
@@ -136,11 +189,16 @@ func (w *world) reconcile() (*Facts, []Event) {
 	}
 	f.Dead, f.Silent = w.dead, w.silent()
 	f.Told, f.Died = f.Before, f.Dead
-	if !w.stuck && (w.layout != nil || w.stop == nil) {
+	switch {
+	case changed:
+		w.have(w.plan.Nodes)
+	case !w.stuck && (w.layout != nil || w.stop == nil):
 		dead := slices.SortedFunc(maps.Keys(w.dead), func(a, b layout.ID) int { return slices.Compare(a[:], b[:]) })
-		next, step := placement.Next(clusterID, w.layout, w.names, placement.World{Seen: seen, Silent: f.Silent, Dead: dead})
+		next, step := placement.Next(clusterID, w.layout, w.plan.Stay, placement.World{Seen: seen, Silent: f.Silent, Dead: dead})
 		if f.Step = step; next != nil {
 			w.layout, f.Stepped = next, true
+			gone := func(n layout.Name) bool { return !slices.Contains(w.plan.Stay, n) && !slices.Contains(next.Names(), n) }
+			w.names = slices.DeleteFunc(slices.Clone(w.names), gone)
 		}
 	}
 	f.Layout = w.layout
@@ -183,14 +241,18 @@ func (w *world) tell(events []Event) string {
 	shown := 0
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
-		if n.Ready && n.Message == "" {
+		if n.Ready && n.Message == "" && !n.Retiring {
 			continue
 		}
 		if shown++; shown > 3 {
 			fmt.Fprintf(&b, "  ...\n")
 			break
 		}
-		fmt.Fprintf(&b, "  %s [%s] %s\n", n.Name, n.Phase, n.Message)
+		fmt.Fprintf(&b, "  %s [%s] %s", n.Name, n.Phase, n.Message)
+		if n.Retiring {
+			fmt.Fprintf(&b, " (goes; safe to delete: %t, %s)", n.SafeToDelete, n.SafeToDeleteReason)
+		}
+		b.WriteString("\n")
 	}
 	for _, e := range events {
 		fmt.Fprintf(&b, "event %s %s: %s\n", e.Type, e.Reason, e.Message)

@@ -38,7 +38,9 @@ type Kubelet struct {
 	held map[string]bool // names of pods that are not to start
 	slow bool            // new processes do not get on with copying
 	all  []*fakenode.Node
-	on   func(pod string) string // the machine for a pod
+
+	graceful bool                    // see Graceful
+	on       func(pod string) string // the machine for a pod
 }
 
 // pod is one that was started, be it there still or not.
@@ -110,6 +112,7 @@ func (k *Kubelet) sync(ctx context.Context) {
 		var err error
 		switch {
 		case k.pods[p.UID] != nil && k.pods[p.UID].cut:
+		case !p.DeletionTimestamp.IsZero() && k.waits(p):
 		case !p.DeletionTimestamp.IsZero():
 			err = k.stop(ctx, p)
 		case k.pods[p.UID] == nil && !k.held[p.Name]:
