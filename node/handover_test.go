@@ -12,6 +12,7 @@ import (
 func calm(cfg *Config) {
 	patient(cfg)
 	cfg.second = 3 * time.Second
+	cfg.Linger = 500 * time.Millisecond
 	cfg.DrainTimeout = 10 * time.Second // a connection on which nothing was asked yet takes 5
 }
 
@@ -56,8 +57,8 @@ func TestHistoryWithTheOnlyCopyMoved(t *testing.T) {
 		h.answersAll()
 		h.mayEnd(goes) // by now nobody has its address any more, but for these clients
 		c.write(func(d *draft) { d.remove(goes, false) })
-		c.tell(comes)
 		c.dismiss(goes.peerAddr)
+		c.tell(comes, third)
 		c.ended(goes)
 		h.leave(goes)
 		time.Sleep(200 * time.Millisecond)

@@ -17,9 +17,9 @@ import (
 	"github.com/eiri/seppen/node/replica"
 )
 
-// attempts bounds how often a request starts again after a definite refusal that only a
-// fresh start may cure: the ticket expired, the value was replaced while it was fetched.
-// What may have been executed is never tried again (F22).
+// attempts is how often a request starts again after a definite refusal that only a fresh start
+// may cure: the value was replaced while it was fetched; the ticket expired, for which there is
+// patience, too. What may have been executed is never tried again (F22).
 const attempts = 4
 
 // patience is for how long a request waits for a slot's new primary, and pause how long
@@ -92,13 +92,14 @@ func (r *Router) retry(ctx context.Context, do func(t *layout.Table) error) erro
 		case err == nil || ctx.Err() != nil:
 			return err
 		case again(err):
-			if fresh++; fresh == attempts {
-				return kv.Refuse(kv.Busy, "%v, after %d attempts", err, attempts)
-			}
-			if fresh == 1 {
+			fresh++
+			switch expired := time.Now().After(deadline) || errors.Is(err, peers.ErrGone); {
+			case fresh >= attempts && expired:
+				return kv.Refuse(kv.Busy, "%v, after %d attempts", err, fresh)
+			case fresh == 1:
 				continue
 			}
-			// Not even a fresh ticket will do: this node is about to learn why.
+			// Not even a fresh ticket will do: this node is about to learn of other owners.
 		case time.Now().After(deadline):
 			return err
 		case !moved(err):
