@@ -119,9 +119,8 @@ func (s *steady) insist(ctx context.Context, to store, key string, in call, read
 			s.note("503: "+r.body, false)
 			time.Sleep(time.Second)
 			continue
-		case ctx.Err() != nil:
-			return
 		}
+		// Also when the clients are being stopped: it may have been executed.
 		s.heard(key, in, r, err, made, read)
 		break
 	}
