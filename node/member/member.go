@@ -19,8 +19,8 @@ var (
 	ErrConflict = errors.New("two different layouts of one epoch")
 	// ErrCluster: the layout is another cluster's.
 	ErrCluster = errors.New("the layout belongs to another cluster")
-	// ErrRetired: the layout has an incarnation as a member that was retired before.
-	ErrRetired = errors.New("this incarnation was retired")
+	// ErrRetired: the layout has an incarnation as a member that had been taken out before.
+	ErrRetired = errors.New("this incarnation was taken out before")
 )
 
 // State is a node's knowledge of its cluster. It is safe for concurrent use.
@@ -132,7 +132,7 @@ func (s *State) Adopt(l *layout.Layout) error {
 	}
 	t := layout.NewTable(l)
 	me := t.Member(s.incarnation)
-	if s.Retired() && me != nil {
+	if me != nil && (s.Retired() || old != nil && again(old.Member(s.incarnation), me)) {
 		// What it holds is of the past, and it would take it for what it has copied (F12).
 		s.end()
 		return fmt.Errorf("layout %d: %w", l.Epoch, ErrRetired)
@@ -151,6 +151,10 @@ func (s *State) Adopt(l *layout.Layout) error {
 	s.log.Info("layout adopted", "epoch", l.Epoch, "members", len(l.Members), "phase", phaseOf(me))
 	return nil
 }
+
+// again tells whether a member joined another time than the node knows of: it missed the
+// layout without it. An author that heard of it long ago took it for one that has nothing.
+func again(was, me *layout.Member) bool { return was != nil && was.JoinEpoch != me.JoinEpoch }
 
 // newer tells whether a layout is to be taken over in place of what the node has.
 func (s *State) newer(old, l *layout.Layout) (bool, error) {
