@@ -52,7 +52,7 @@ func (a *author) nodes(r *record) []membership.Node {
 		if h := s.hostNamed(name); h != nil {
 			n.Ends = h.stopping || a.hasRetired(h)
 			n.Moves = h.machine == s.wishes.now.drained
-			n.Old = h.revision != s.wishes.now.revision && hasDuties(r.layout, name)
+			n.Old = h.revision != s.wishes.now.revision && a.hasDuties(r.layout, h)
 		}
 		out = append(out, n)
 	}
@@ -71,9 +71,13 @@ func furthest(l *layout.Layout, name layout.Name) (p layout.Phase) {
 	return p
 }
 
-// hasDuties tells whether a node holds something.
-func hasDuties(l *layout.Layout, name layout.Name) bool {
-	return slices.ContainsFunc(l.Members, func(m layout.Member) bool { return m.Name == name && m.Phase.Acknowledges() })
+// hasDuties tells whether a host holds something: a member that is not proven dead, and does
+// not only join.
+func (a *author) hasDuties(l *layout.Layout, h *host) bool {
+	return slices.ContainsFunc(l.Members, func(m layout.Member) bool {
+		p := a.sim.process(m.Incarnation)
+		return p.host == h && m.Phase.Acknowledges() && (p.proof == 0 || p.proof > a.sim.now)
+	})
 }
 
 // hasRetired tells whether the process that runs at a host said last that it is retired.
@@ -104,7 +108,7 @@ func (a *author) attend(r *record, before []*host) {
 		switch {
 		case !slices.Contains(r.names, h.name):
 			s.drop(h)
-		case h.revision != s.wishes.now.revision && !hasDuties(r.layout, h.name):
+		case h.revision != s.wishes.now.revision && !a.hasDuties(r.layout, h):
 			s.stop(h, s.profile.grace)
 		}
 	}
