@@ -4,11 +4,11 @@ import "testing"
 
 // TestChanges runs seeds in which what is wished for changes again and again, and much goes
 // wrong meanwhile.
-func TestChanges(t *testing.T) { run(t, Changing) }
+func TestChanges(t *testing.T) { run(t, Changing, 400) }
 
 // TestCalm runs seeds in which what is wished for changes, and nothing goes wrong: clients
 // hardly notice.
-func TestCalm(t *testing.T) { run(t, Calm) }
+func TestCalm(t *testing.T) { run(t, Calm, 80) }
 
 // TestCoverage counts what happens in seeds with changing wishes: where a kind of thing does
 // not happen, nothing is tested by it.

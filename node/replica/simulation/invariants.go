@@ -26,6 +26,9 @@ func (s *Simulation) onePrimary(p *process) {
 			p.active[i] = st.Active
 			s.truth.changed = true
 			s.away(i, st.Active)
+			if st.Active && p.retired {
+				s.violated("%s is retired, and active in slot %d", idName(p.id), n)
+			}
 			if st.Active {
 				s.truth.planned.served[view{n, st.View}] = true
 				s.trace(p, "is active in slot %d, view %d", n, st.View)

@@ -28,7 +28,8 @@ type edit struct{ file, old, new string }
 var only = regexp.MustCompile(os.Getenv("MUTANTS"))
 
 // TestMutants breaks the code in known ways and demands that the simulation finds each of
-// them. If it does not, it lacks something. MUTANTS=regexp chooses some of them.
+// them. If it does not, it lacks something. MUTANTS=regexp chooses some of them,
+// and -from where to begin.
 func TestMutants(t *testing.T) {
 	if testing.Short() || raced {
 		t.Skip("takes minutes, and is the same with the race detector; TestSeeds is the short one")
@@ -104,7 +105,7 @@ func (m *mutant) run(t *testing.T, program, test string) string {
 		}
 		t.Logf("seed %d finds it no more", m.hint)
 	}
-	found := m.find(t, program, test, 1, m.seeds)
+	found := m.find(t, program, test, int(*from), m.seeds)
 	if found == "" {
 		t.Errorf("%d seeds find nothing wrong with it", m.seeds)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 600, "how many seeds are run")
+	seeds = flag.Int("seeds", 0, "how many seeds are run; 0: as many as a test usually has")
 	from  = flag.Uint64("from", 1, "the first of them")
 	show  = flag.String("show", "", "write what happens in the first seed to this file; - is standard output")
 )
@@ -25,17 +25,21 @@ func TestMain(m *testing.M) {
 
 // TestSeeds runs many seeds. One that fails says how it is run alone.
 func TestSeeds(t *testing.T) {
-	run(t, Still)
+	run(t, Still, 600)
 }
 
-func run(t *testing.T, kind Kind) {
+func run(t *testing.T, kind Kind, usual int) {
 	if *show != "" {
 		traced(t, *from, kind)
 		return
 	}
 	count := *seeds
-	if testing.Short() || raced {
-		count = min(count, 60)
+	switch {
+	case count > 0:
+	case testing.Short() || raced:
+		count = usual / 10
+	default:
+		count = usual
 	}
 	var next atomic.Uint64
 	var mu sync.Mutex
