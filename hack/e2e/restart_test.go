@@ -13,12 +13,6 @@ func processKilled() *features.FeatureBuilder {
 	return restart("process killed", cluster{"e2e-kill-process", "crash"}, kill)
 }
 
-func podDeleted() *features.FeatureBuilder {
-	return restart("pod deleted", cluster{"e2e-delete-pod", "away"}, func(t *testing.T, p *corev1.Pod) {
-		kubectl(t, "delete", "pod", "--namespace", p.Namespace, p.Name, "--wait=false")
-	})
-}
-
 // podForced: nobody says any more what became of its process.
 func podForced() *features.FeatureBuilder {
 	return restart("pod deleted by force", cluster{"e2e-force-pod", "forced"}, func(t *testing.T, p *corev1.Pod) {

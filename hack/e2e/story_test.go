@@ -11,7 +11,7 @@ func TestClusters(t *testing.T) {
 	// The longest first, as only some run at a time.
 	runTogether(t,
 		machineLost(), badSpecs(), sampleCluster(), allCopiesLost(), onlyCopyLost(), evictions(),
-		processKilled(), podDeleted(), podForced(), restrictedNamespace(), handWrittenRanges(), deletion(), localNames(),
+		processKilled(), podForced(), restrictedNamespace(), handWrittenRanges(), deletion(), localNames(),
 	)
 }
 
