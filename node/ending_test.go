@@ -242,7 +242,7 @@ func TestEndingMemberGoesOnCopying(t *testing.T) {
 	c := startCluster(t, 1, 1, plenty, nil)
 	c.fill()
 	n := newcomer(t, "snow-r2", patient)
-	c.nodes[0].gate.hold(wire.OpEntries)
+	c.nodes[0].gate.hold(wire.OpEntries, wire.OpSomeEntries)
 	c.write(func(d *draft) { d.admit(n) })
 	c.write(func(d *draft) { d.phase(n, layout.Attached) })
 	c.tell(n, c.nodes[0])
