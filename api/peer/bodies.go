@@ -103,10 +103,11 @@ type BodyRequest struct {
 	Size    int64     // of the body
 	Body    io.Reader // of Size bytes
 
-	w       *bufio.Writer
-	nc      net.Conn
-	replied bool
-	err     error
+	w          *bufio.Writer
+	nc         net.Conn
+	background *bool // of the connection
+	replied    bool
+	err        error
 }
 
 // Reply answers with a code and, if size is above 0, a body that send writes.
@@ -127,7 +128,7 @@ func (r *BodyRequest) Reply(code Code, payload []byte, size int64, send func(io.
 
 // bodies answers requests with bodies until the connection ends.
 func (s *Server) bodies(nc net.Conn, from Hello) error {
-	r, w := bufio.NewReaderSize(nc, piece), bufio.NewWriterSize(nc, piece)
+	r, w, background := bufio.NewReaderSize(nc, piece), bufio.NewWriterSize(nc, piece), false
 	for {
 		if err := nc.SetReadDeadline(time.Time{}); err != nil { // between requests there is no hurry
 			return err
@@ -143,7 +144,10 @@ func (s *Server) bodies(nc net.Conn, from Hello) error {
 			return ErrFrame
 		}
 		body := &io.LimitedReader{R: pacedReader{r, nc}, N: size}
-		req := &BodyRequest{Op: Op(h.word), Epoch: h.stamp, From: from, Payload: payload, Size: size, Body: body, w: w, nc: nc}
+		req := &BodyRequest{
+			Op: Op(h.word), Epoch: h.stamp, From: from, Payload: payload, Size: size, Body: body,
+			w: w, nc: nc, background: &background,
+		}
 		s.Bodies(req)
 		if !req.replied {
 			return errors.Join(ErrFrame, errors.New("a request was left without a reply"))
