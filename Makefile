@@ -26,7 +26,7 @@ SEEDS ?= 10000
 FROM  ?= 1
 
 simulate: ## run many seeds of the simulation of replication; SEEDS=100000 FROM=1; it prints those that fail
-	$(GO) test ./node/replica/simulation -run '^TestSeeds$$' -timeout 0 -v -args -seeds $(SEEDS) -from $(FROM)
+	$(GO) test ./node/replica/simulation -run '^(TestSeeds|TestChanges|TestCalm)$$' -timeout 0 -v -args -seeds $(SEEDS) -from $(FROM)
 
 lint: ## gofmt, go vet and golangci-lint
 	@hack/lint.sh

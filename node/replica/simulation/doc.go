@@ -2,9 +2,9 @@
 // seed, and checks after every step that nothing was lost (docs/replication.md). It is
 // used by its own tests only.
 //
-// The state machine, the store, the reclaimer, the transfer and the placement are the
-// product's. What is made of chance: the network, the clocks, the author's storage, and
-// who dies, stalls or is cut off when. What carries messages in a node (node/peers,
+// The state machine, the store, the reclaimer, the transfer, the placement and the membership
+// are the product's. What is made of chance: the network, the clocks, the author's storage,
+// what is wished for, and who dies, stalls or is cut off when. What carries messages in a node (node/peers,
 // node/router, node/replication) has goroutines and sockets; here its rules are written
 // down once more as plain sequences.
 //
@@ -20,11 +20,16 @@
 //	freeing.go      the reclaimer's questions
 //	losing.go       keys whose values were lost
 //	author.go       reads, decides, writes, reads back, pushes; what it sees
-//	durable.go      where layouts are kept
+//	decide.go       which nodes and which layout follow; hosts made and taken away for it
+//	durable.go      where layouts and the nodes' names are kept
+//	hosts.go        places where processes live: made, told to stop, taken away
+//	wish.go         what there should be, which changes
 //	faults.go       what goes wrong
+//	changing.go     what goes wrong while nodes come and go
 //	clients.go      who writes and reads
 //	history.go      what clients saw, for the checker of linearizability
 //	invariants.go   what must hold after every step
+//	planned.go      what must hold while nodes come and go
 //	ending.go       everything is healed: all must be well soon
 //	simulation.go   one seed from its beginning to its end
 //
