@@ -168,20 +168,21 @@ func (n *Node) answer(r *peer.Request) {
 	case peer.OpLayout:
 		r.Reply(n.adopt(r.Payload))
 	case peer.OpSettings:
-		r.Reply(n.configure(r))
+		code, why := n.configure(r)
+		r.Reply(code, why, nil)
 	default:
 		r.Reply(peer.CodeBad, nil, nil)
 	}
 }
 
 // configure notes settings, which it does not follow.
-func (n *Node) configure(r *peer.Request) (code peer.Code, payload, _ []byte) {
+func (n *Node) configure(r *peer.Request) (code peer.Code, why []byte) {
 	s, err := peer.ParseSettings(r)
 	if err != nil {
-		return peer.CodeRefused, []byte(err.Error()), nil
+		return peer.CodeRefused, []byte(err.Error())
 	}
 	n.set(func() { n.told = append(n.told, s) })
-	return peer.CodeOK, nil, nil
+	return peer.CodeOK, nil
 }
 
 // adopt takes newer layouts. One that finds itself no member any more goes on as another
