@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eiri/seppen/api/client/kubectl"
 	"github.com/eiri/seppen/api/client/verbs"
 	"github.com/eiri/seppen/controllers/local"
 	"github.com/eiri/seppen/controllers/operator"
@@ -27,11 +29,27 @@ var version string
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := rootCommand().ExecuteContext(ctx)
+	root := commandOf(os.Args)
+	err := root.ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "seppen: "+strings.ReplaceAll(err.Error(), "\n", "\nseppen: "))
+		prefix := root.DisplayName() + ": "
+		fmt.Fprintln(os.Stderr, prefix+strings.ReplaceAll(err.Error(), "\n", "\n"+prefix))
 	}
 	os.Exit(verbs.ExitCode(err))
+}
+
+// commandOf is what the program is under the name that it was called by: kubectl finds a
+// plugin, and who completes its arguments, by the names of programs.
+func commandOf(args []string) *cobra.Command {
+	switch strings.TrimSuffix(filepath.Base(args[0]), ".exe") {
+	case kubectl.Plugin:
+		return kubectl.Command(kubectl.Plugin)
+	case kubectl.Completion:
+		c := kubectl.Command(kubectl.Plugin)
+		c.SetArgs(append([]string{cobra.ShellCompRequestCmd}, args[1:]...))
+		return c
+	}
+	return rootCommand()
 }
 
 func rootCommand() *cobra.Command {
@@ -55,6 +73,7 @@ func rootCommand() *cobra.Command {
 	)
 	add(root, "server", serverCommands()...)
 	add(root, "client", verbs.Commands()...)
+	add(root, "client", kubectl.Command("kubectl"))
 	root.AddCommand(versionCommand())
 	return root
 }

@@ -121,7 +121,7 @@ func Uncovered(names []Name) []Range {
 			}
 		}
 	}
-	return ranges(&missing)
+	return Ranges(&missing)
 }
 
 func joinRanges(rs []Range) string {

@@ -150,13 +150,13 @@ func TestRangesJoin(t *testing.T) {
 	for _, s := range []uint8{0, 1, 5, 254, 255} {
 		in[s] = true
 	}
-	if d := cmp.Diff([]Range{{254, 1}, {5, 5}}, ranges(&in)); d != "" {
+	if d := cmp.Diff([]Range{{254, 1}, {5, 5}}, Ranges(&in)); d != "" {
 		t.Error(d)
 	}
-	if got := ranges(new([Slots]bool)); len(got) != 0 {
+	if got := Ranges(new([Slots]bool)); len(got) != 0 {
 		t.Error(got)
 	}
-	if !slices.Equal(ranges(full()), []Range{{0, 255}}) {
+	if !slices.Equal(Ranges(full()), []Range{{0, 255}}) {
 		t.Error("a full ring is one range")
 	}
 }

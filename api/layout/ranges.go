@@ -47,9 +47,9 @@ func ParseRange(s string) (Range, error) {
 	return Range{l, h}, nil
 }
 
-// ranges joins slots, of which in has some, to as few ranges as possible; a run that
+// Ranges joins slots, of which in has some, to as few ranges as possible; a run that
 // passes from 255 to 0 is one range.
-func ranges(in *[Slots]bool) []Range {
+func Ranges(in *[Slots]bool) []Range {
 	var out []Range
 	for s := range Slots {
 		if !in[s] {

@@ -43,10 +43,14 @@ func Usage(err error) error {
 }
 
 // ExitCode is the exit code of a command that returned err. Of several errors the one
-// counts after which the caller knows least.
+// counts after which the caller knows least. An error may have a code of its own.
 func ExitCode(err error) int {
 	if err == nil {
 		return 0
+	}
+	var own interface{ ExitCode() int }
+	if errors.As(err, &own) {
+		return own.ExitCode()
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
