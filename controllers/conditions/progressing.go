@@ -22,6 +22,9 @@ func (v *view) progressing() metav1.Condition {
 		c.Reason = ProofMissing
 		return c
 	}
+	if v.early() && v.saidChange() {
+		return v.asBefore(c.Type)
+	}
 	if c.Reason, c.Message = v.change(); c.Reason != "" {
 		c.Status = metav1.ConditionTrue
 		return c

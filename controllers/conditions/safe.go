@@ -10,7 +10,10 @@ import (
 // safe tells whether nothing would be lost if a node's pod ended at once: no member with duties
 // is in it, or each slot has another copy with somebody who answers.
 func (v *view) safe(n *Node) (is bool, why string) {
+	before := v.nodeBefore(n.Name.String())
 	switch {
+	case v.Layout != nil && v.early() && before != nil && before.SafeToDeleteReason != "":
+		return before.SafeToDelete, before.SafeToDeleteReason // until others were asked
 	case v.Layout == nil && v.before.Epoch > 0:
 		return false, "it is not known who holds what"
 	case v.Layout == nil:

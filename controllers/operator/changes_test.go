@@ -34,43 +34,45 @@ func (s *site) record(name string) *layouts.Record {
 // record, in the layout, as StatefulSets and as pods, and all is well.
 func (s *site) becomes(name string) *v1alpha1.SeppenCluster {
 	s.t.Helper()
-	var c *v1alpha1.SeppenCluster
-	kubetest.Eventually(s.t, func() error {
-		c = s.cluster(name)
-		c.Default()
-		asked, err := c.Nodes()
-		if err != nil {
-			return err
+	kubetest.Eventually(s.t, func() error { return s.isDone(name) })
+	return s.cluster(name)
+}
+
+// isDone says what is left of it.
+func (s *site) isDone(name string) error {
+	s.t.Helper()
+	c := s.cluster(name)
+	c.Default()
+	asked, err := c.Nodes()
+	if err != nil {
+		return err
+	}
+	r := s.record(name)
+	if r.Layout == nil {
+		return errors.New("no layout")
+	}
+	var ranges, wanted []string
+	for i := range r.Layout.Members {
+		m := &r.Layout.Members[i]
+		ranges = append(ranges, m.Name.Range.String())
+		if n := s.kubelet.Node(m.Name.String()); m.Phase != layout.Serving || n == nil || n.Incarnation() != m.Incarnation {
+			return fmt.Errorf("%s is %s; %s", m.Name, m.Phase, tell(c))
 		}
-		r := s.record(name)
-		if r.Layout == nil {
-			return errors.New("no layout")
-		}
-		var ranges, wanted []string
-		for i := range r.Layout.Members {
-			m := &r.Layout.Members[i]
-			ranges = append(ranges, m.Name.Range.String())
-			if n := s.kubelet.Node(m.Name.String()); m.Phase != layout.Serving || n == nil || n.Incarnation() != m.Incarnation {
-				return fmt.Errorf("%s is %s; %s", m.Name, m.Phase, tell(c))
-			}
-		}
-		for _, n := range asked {
-			wanted = append(wanted, n.Range.String())
-		}
-		slices.Sort(ranges)
-		slices.Sort(wanted)
-		if !slices.Equal(ranges, wanted) || len(r.Names) != len(wanted) || len(s.sets()) != len(wanted) || len(s.pods()) != len(wanted) {
-			return fmt.Errorf("members of %v, nodes %v, sets %v, pods %v; %s", ranges, r.Names, s.sets(), s.pods(), tell(c))
-		}
-		if p := meta.FindStatusCondition(c.Status.Conditions, "Progressing"); p.Reason != "Complete" || p.ObservedGeneration != c.Generation {
-			return errors.New(tell(c))
-		}
-		if !meta.IsStatusConditionTrue(c.Status.Conditions, "Ready") || !meta.IsStatusConditionFalse(c.Status.Conditions, "Degraded") {
-			return errors.New(tell(c))
-		}
-		return nil
-	})
-	return c
+	}
+	for _, n := range asked {
+		wanted = append(wanted, n.Range.String())
+	}
+	slices.Sort(ranges)
+	slices.Sort(wanted)
+	if !slices.Equal(ranges, wanted) || len(r.Names) != len(wanted) || len(s.sets()) != len(wanted) || len(s.pods()) != len(wanted) {
+		return fmt.Errorf("members of %v, nodes %v, sets %v, pods %v; %s", ranges, r.Names, s.sets(), s.pods(), tell(c))
+	}
+	p := meta.FindStatusCondition(c.Status.Conditions, "Progressing")
+	if p.Reason != "Complete" || p.ObservedGeneration != c.Generation ||
+		!meta.IsStatusConditionTrue(c.Status.Conditions, "Ready") || !meta.IsStatusConditionFalse(c.Status.Conditions, "Degraded") {
+		return errors.New(tell(c))
+	}
+	return nil
 }
 
 func shape(shards, copies int32) func(*v1alpha1.SeppenClusterSpec) {
