@@ -3,9 +3,9 @@ package controllers
 // What the operator may do, and nothing it could do without: hack/generate.sh makes
 // config/rbac/role.yaml and the chart's rules of it. Secrets and layouts (ConfigMaps) are
 // read where their name is known, never listed; a Secret is made and never changed. A Node
-// is read where a pod that does not answer is bound to it: does it have the taint
-// out-of-service? Nodes are in no namespace, so an operator of some namespaces only may
-// not, and goes without that proof. What concerns the operator's own namespace alone (its
+// is read where a pod that holds something is bound to it: is it being emptied, or does it have
+// the taint out-of-service? Nodes are in no namespace, so an operator of some namespaces only
+// may not, and goes without both. What concerns the operator's own namespace alone (its
 // lease) is in config/rbac/leader_election_role.yaml.
 //
 // +kubebuilder:rbac:groups=seppen.io,resources=seppenclusters,verbs=get;list;watch
