@@ -68,6 +68,13 @@ func TestBucketChanges(t *testing.T) {
 	if wait := b.take(1, now.Add(time.Second)); wait != 400*time.Millisecond {
 		t.Errorf("after 4 seconds' bytes of the old limit: %v", wait)
 	}
+	b.set(1000, now)
+	if wait := b.take(100, now.Add(time.Hour)); wait != 0 {
+		t.Errorf("after an hour: %v", wait)
+	}
+	if wait := b.take(1, now.Add(time.Hour)); wait != 75*time.Millisecond {
+		t.Errorf("more than %d ms were saved up: %v", 1000/share, wait)
+	}
 	b.set(0, now.Add(time.Second))
 	if wait := b.take(1<<40, now.Add(time.Second)); wait != 0 {
 		t.Errorf("without a limit again: %v", wait)

@@ -62,7 +62,8 @@ type story struct {
 	values  [layout.Slots][]byte // ids of the values that owners have, by slot
 	gone    map[layout.ID][]byte // ids of values that an owner lists and does not have
 	broken  map[layout.ID][]byte // ids of values that an owner has other bytes of
-	fails   map[string]int       // how many more calls fail that begin so
+	fails   map[string]int       // how many more calls fail that begin so, half-way
+	late    map[string]int       // and how many after all was done
 	before  map[string]func()    // what happens before the first call that begins so
 	page    int                  // how long pages are
 
@@ -182,7 +183,18 @@ func (s *story) Fetch(_ context.Context, m *layout.Member, q *wire.Copy, most in
 	if came > most+int64(len(q.UIDs))*wire.FetchHeader {
 		panic("more bytes than were allowed for")
 	}
-	return came, nil
+	return came, s.failsLate("fetch")
+}
+
+// failsLate tells whether a call fails after all was done.
+func (s *story) failsLate(call string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.late[call] == 0 {
+		return nil
+	}
+	s.late[call]--
+	return errFails
 }
 
 // value is what a member says of a value, and counts what it sends.
@@ -217,7 +229,7 @@ func (s *story) FetchPart(_ context.Context, m *layout.Member, q *wire.Copy, tot
 	s.sent += int64(len(text)) - size
 	s.mu.Unlock()
 	n, werr := io.WriteString(w, text)
-	return size, int64(n) + wire.FetchHeader, errors.Join(err, werr)
+	return size, int64(n) + wire.FetchHeader, errors.Join(err, werr, s.failsLate("part"))
 }
 
 func (s *story) Suspect(_ context.Context, m *layout.Member, u uid.UID) {

@@ -100,7 +100,11 @@ func limited(t *testing.T, phase layout.Phase, shrink int64, test func(*Copier, 
 		}()
 		test(cp, src)
 		cancel()
+		end := time.Now()
 		<-done
+		if took := time.Since(end); took > time.Second {
+			t.Errorf("it ended after %v", took)
+		}
 	})
 }
 

@@ -40,6 +40,7 @@ func TestResume(t *testing.T) {
 		"it is attached in the middle": {layout.Joining, func(s *story) {
 			s.before["part of 250 at 100000"] = func() { s.view, s.table = 8, table(8, 8, layout.Attached, a, b) }
 		}, 0},
+		"connections that break after the last byte": {layout.Joining, func(s *story) { s.late = map[string]int{"fetch": 2, "part": 40} }, 0},
 		// Only what is wrong comes again, from the other.
 		"corrupt at one": {layout.Joining, func(s *story) { s.broken[b] = []byte{3, 250} }, 3 + 250_000},
 	} {
@@ -52,9 +53,11 @@ func TestResume(t *testing.T) {
 			parts.pace = newPace()
 			parts.pace.SetLimit(25_000 * share) // so much at once
 			slot := NewSlot(parts, 7)
-			for range 1000 {
+			for i := range 1000 {
 				parts.pace.SetLimit(0) // nobody waits here
-				parts.pace.SetLimit(25_000 * share)
+				if i < 10 || i > 12 {  // some parts come without a limit
+					parts.pace.SetLimit(25_000 * share)
+				}
 				done, err := slot.Step(t.Context())
 				if err != nil {
 					s.log = append(s.log, "error: "+err.Error())
@@ -111,11 +114,21 @@ func TestParts(t *testing.T) {
 			part of 200 at 160000 of 7 from a
 			7 copied`},
 		"gone at all": {func(s *story) {
-			s.before["part of 200 at 80000"] = func() { s.gone[a], s.gone[b] = []byte{200}, []byte{200} }
+			s.page, s.values[7] = 1, []byte{200, 201}
+			s.gone[a], s.gone[b] = []byte{201}, []byte{201}
+			s.before["values of 7 after 200"] = func() {
+				if s.begun != 0 {
+					t.Error("a part of what is gone is still here")
+				}
+			}
+			s.before["part of 200 at 80000"] = func() { s.gone[a], s.gone[b] = []byte{200, 201}, []byte{200, 201} }
 		}, `
 			part of 200 at 0 of 7 from b
 			part of 200 at 80000 of 7 from b
 			part of 200 at 80000 of 7 from a
+			values of 7 after 200 from b
+			part of 201 at 0 of 7 from b
+			part of 201 at 0 of 7 from a
 			7 copied`},
 		"corrupt at one": {func(s *story) { s.broken[b] = []byte{200} }, `
 			part of 200 at 0 of 7 from b
