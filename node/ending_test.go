@@ -202,7 +202,7 @@ func (c *cluster) passesOn(n *running) {
 // it keeps its leases, frees values, says how it is, and asks its clients to go elsewhere.
 func TestEndingMemberGoesOn(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, 1, 2, plenty, func(cfg *Config) { patient(cfg); cfg.second = 50 * time.Millisecond })
+	c := startCluster(t, 1, 2, plenty, patient)
 	n := c.nodes[0]
 	all := c.fill()
 	if s := n.Status(); s.Ending || !s.Ready {
