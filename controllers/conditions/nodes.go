@@ -93,12 +93,8 @@ func (v *view) message(n *Node) string {
 func (v *view) processMessage(n *Node) string {
 	m := v.member(n)
 	switch {
-	case v.Layout != nil && m == nil && n.Going:
-		return "holds nothing any more"
-	case v.Layout != nil && m == nil && n.Status.Retired:
-		return "has handed over all that it held, and is started anew"
 	case v.Layout != nil && m == nil:
-		return restarted(n) + "is not let in yet"
+		return v.strangerMessage(n)
 	case m != nil && m.Phase == layout.Joining:
 		return restarted(n) + copying(n)
 	case m != nil && m.Phase == layout.Attached:
@@ -113,6 +109,17 @@ func (v *view) processMessage(n *Node) string {
 		return fmt.Sprintf("layout %d is on its way", v.Layout.Epoch)
 	}
 	return notReady(n.Status)
+}
+
+// strangerMessage is about a process that is no member.
+func (v *view) strangerMessage(n *Node) string {
+	switch {
+	case n.Going:
+		return "holds nothing any more"
+	case n.Status.Retired:
+		return "has handed over all that it held, and is started anew"
+	}
+	return restarted(n) + "is not let in yet"
 }
 
 // restarted says how the process before ended, if that was in the same pod.

@@ -102,7 +102,7 @@ func TestReshape(t *testing.T) {
 func TestReshapeAndBack(t *testing.T) {
 	s := newSite(t)
 	s.kubelet.Graceful()
-	s.operate()
+	o := s.operate()
 	watch := s.watch("snow")
 	s.create("snow", shape(3, 1))
 	s.becomes("snow")
@@ -119,6 +119,9 @@ func TestReshapeAndBack(t *testing.T) {
 	// Who scales by the resource must not be told of shards that do not serve yet.
 	if c := s.cluster("snow"); c.Status.Shards != 3 || !meta.IsStatusConditionTrue(c.Status.Conditions, "Ready") {
 		t.Errorf("%d shards; %s", c.Status.Shards, tell(c))
+	}
+	if all := gauges(t, o); all["seppen_operator_nodes stay"] != 5 || all["seppen_operator_nodes go"] != 3 {
+		t.Errorf("%v stay, %v go", all["seppen_operator_nodes stay"], all["seppen_operator_nodes go"])
 	}
 	if !strings.Contains(found.Message, "snow-r1-0-50") || !strings.Contains(found.Message, "To go: snow-0-84") {
 		t.Errorf("it does not name the nodes: %s", found.Message)

@@ -93,7 +93,7 @@ func TestDrain(t *testing.T) {
 			watch := s.watch("snow")
 			s.create("snow", shape(3, copies))
 			s.becomes("snow")
-			s.allows(int32(copies - 1))
+			s.allows(copies - 1)
 			s.cordon(machine)
 			refused := s.drain(machine)
 			if copies == 1 && refused == 0 {
