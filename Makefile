@@ -11,7 +11,7 @@ PLATFORMS ?= linux/$(shell $(GO) env GOARCH)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test simulate lint bench generate build image cluster cluster-down clean
+.PHONY: help run test simulate lint bench generate build plugin image cluster cluster-down clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ generate: ## write anew what is made from the types: deep copies, the CRD, RBAC,
 
 build: ## build bin/seppen, a static binary for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/seppen .
+
+plugin: build ## link bin/seppen as the plugin of kubectl: with bin in PATH, kubectl seppen status
+	ln -sf seppen bin/kubectl-seppen
+	ln -sf seppen bin/kubectl_complete-seppen
 
 image: ## write the container image to dist/seppen.tar without Docker; IMAGE=name:tag PLATFORMS="linux/amd64 linux/arm64"
 	@set -e; args=; for p in $(PLATFORMS); do \

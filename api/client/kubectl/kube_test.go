@@ -5,13 +5,16 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/yaml"
 
 	"github.com/eiri/seppen/api/v1alpha1"
 )
@@ -101,8 +104,34 @@ func TestOnARealAPI(t *testing.T) {
 
 	run("restart").is(t, 0, "3 nodes are replaced")
 	say(3, "False", "Complete")
+	takesExamples(t, kube)
 	run("logs").is(t, 0) // no pod has begun: there is no kubelet
 	runPlugin(t.Context(), &plugin{}, "__complete", "--kubeconfig", kubeconfig, "scale", "").is(t, 0, "snow")
+}
+
+// takesExamples: the API server takes the manifests of docs/operations.md, to the letter.
+func takesExamples(t *testing.T, kube client.Client) {
+	t.Helper()
+	text, err := os.ReadFile("../../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```yaml\n")[1:]
+	if len(blocks) < 3 {
+		t.Fatalf("%d manifests", len(blocks))
+	}
+	for _, block := range blocks {
+		manifest, _, _ := strings.Cut(block, "```")
+		o := &unstructured.Unstructured{}
+		if err := yaml.UnmarshalStrict([]byte(manifest), &o.Object); err != nil {
+			t.Fatalf("%v:\n%s", err, manifest)
+		}
+		o.SetNamespace("default")
+		o.SetName("example")
+		if err := kube.Create(t.Context(), o, client.DryRunAll, client.FieldValidation("Strict")); err != nil {
+			t.Errorf("%v:\n%s", err, manifest)
+		}
+	}
 }
 
 // makeAll makes a cluster and what belongs to it.
