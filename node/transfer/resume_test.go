@@ -139,6 +139,20 @@ func TestParts(t *testing.T) {
 			part of 200 at 80000 of 7 from a
 			part of 200 at 160000 of 7 from a
 			7 copied`},
+		// A corrupt copy is not "gone": it is missing until the owner has dropped it.
+		"corrupt at one, gone at the other": {func(s *story) {
+			s.broken[b], s.gone[a] = []byte{200}, []byte{200}
+			s.before["part of 200 at 0 of 7 from a"] = func() { s.gone[b] = []byte{200} }
+		}, `
+			part of 200 at 0 of 7 from b
+			part of 200 at 80000 of 7 from b
+			part of 200 at 160000 of 7 from b
+			suspect 200 at b
+			part of 200 at 0 of 7 from a
+			error: slot 7: corrupt copy: no owner has a good copy of 07c80000…
+			part of 200 at 0 of 7 from b
+			part of 200 at 0 of 7 from a
+			7 copied`},
 		// Of two owners that sent some of it one cannot say whose bytes were wrong: both look, and
 		// then it comes from one.
 		"corrupt at one of two": {func(s *story) {
@@ -199,5 +213,34 @@ func TestPartsGivenUp(t *testing.T) {
 	s.table = table(6, 5, 0, a)
 	if done, err := slot.Step(t.Context()); !done || err != nil || s.begun != 0 {
 		t.Errorf("done %v, %v, %d values are left", done, err, s.begun)
+	}
+}
+
+// TestPartsOfAnother: what is here of a value is given back when the next one comes in parts and the
+// first is not needed any more.
+func TestPartsOfAnother(t *testing.T) {
+	s := newStory(table(5, 5, layout.Attached, a))
+	s.values[7], s.fails["part of 250 at 100000"] = []byte{250, 251}, 1
+	s.before["part of 250 at 100000"] = func() {
+		s.view, s.table, s.here[uid.UID{7, 250}] = 6, table(6, 6, layout.Attached, a), true
+	}
+	s.before["part of 251 at 100000"] = func() {
+		if s.begun != 1 {
+			t.Errorf("parts of %d values are here", s.begun)
+		}
+	}
+	parts := s.parts()
+	parts.pace = newPace()
+	slot := NewSlot(parts, 7)
+	for done := false; !done; {
+		parts.pace.SetLimit(0)
+		parts.pace.SetLimit(100_000 * share)
+		var err error
+		if done, err = slot.Step(t.Context()); err != nil && !errors.Is(err, errFails) {
+			t.Fatal(err)
+		}
+	}
+	if !s.here[uid.UID{7, 251}] || s.begun != 0 || s.before["part of 251 at 100000"] != nil {
+		t.Errorf("parts of %d values are left:\n%s", s.begun, lines(s.log))
 	}
 }
