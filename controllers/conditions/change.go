@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/v1alpha1"
@@ -226,8 +225,7 @@ func (v *view) changeEvents(send func(kind, reason, message string), s *v1alpha1
 	if names := missing(s.Nodes, v.before.Nodes); len(names) > 0 {
 		send(corev1.EventTypeNormal, NodeRetired, "No more: "+sentence(few(names)))
 	}
-	now := meta.FindStatusCondition(s.Conditions, Progressing)
-	if now.Reason == Complete && v.saidChange() {
+	if reason, _ := v.change(); reason == "" && v.saidChange() && !v.early() {
 		send(corev1.EventTypeNormal, ChangeDone, fmt.Sprintf("%s is done: %s, %s, %s.", v.saidReason(Progressing),
 			plural(len(s.Nodes), "node", "nodes"), plural(v.Shards, "shard", "shards"), plural(v.Copies, "copy", "copies")))
 	}
