@@ -16,7 +16,7 @@ func TestClusters(t *testing.T) {
 }
 
 // Nobody notices what is planned.
-func TestChanges(t *testing.T) { runTogether(t, scaled(), replaced(), drained()) }
+func TestChanges(t *testing.T) { runTogether(t, scaled(), replaced(), drained(), autoscaled()) }
 
 func TestOperatorGone(t *testing.T) { run(t, operatorKilled(), operatorGone()) }
 
