@@ -72,7 +72,7 @@ func gauges(t *testing.T, o *running) map[string]float64 {
 		for _, m := range f.GetMetric() {
 			name := f.GetName()
 			for _, l := range m.GetLabel() {
-				if l.GetName() == "phase" {
+				if l.GetName() == "phase" || l.GetName() == "state" {
 					name += " " + l.GetValue()
 				}
 			}
