@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -129,59 +128,6 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestFetchPart: the part that was asked for comes, or an error of its owner's.
-func TestFetchPart(t *testing.T) {
-	part := strings.Repeat("p", 40)
-	sized := func(size uint64, form byte, text string) []byte {
-		b := append(binary.BigEndian.AppendUint64(nil, size), text...)
-		if wire.Form(form) == wire.FormS2 {
-			b = s2.Encode(nil, b)
-		}
-		return append([]byte{form}, b...)
-	}
-	for name, test := range map[string]struct {
-		reply []byte
-		size  int64
-		want  string
-		ok    bool
-	}{
-		"all of it":         {sized(50, 0, part), 50, part, true},
-		"compressed":        {sized(50, 1, part), 50, part, true},
-		"gone":              {plain("-"), -1, "", true},
-		"gone, compressed":  {packed("-"), -1, "", true},
-		"of another size":   {sized(51, 0, part), 51, "", true},
-		"no reply":          {nil, 0, "", false},
-		"half a length":     {plain(part)[:5], 0, "", false},
-		"too short":         {sized(50, 0, part[1:]), 0, "", false},
-		"too short, packed": {sized(50, 1, part[1:]), 0, "", false},
-		"too long":          {sized(50, 0, part+"s"), 0, "", false},
-		"too long, packed":  {sized(50, 1, part+"s"), 0, "", false},
-		"endless":           {sized(1<<63, 0, part), 0, "", false},
-		"unknown form":      {sized(50, 4, part), 0, "", false},
-		"bomb":              {bomb(1 << 30), 0, "", false},
-		"no block":          {sized(50, 1, part)[:4], 0, "", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := newOther(t)
-			p, m, _ := newPeers(t, o, 1)
-			o.sends(test.reply)
-			var b strings.Builder
-			size, _, err := p.FetchPart(t.Context(), m, &wire.Copy{UIDs: []uid.UID{{1}}, Offset: 5, Length: 40}, 50, &b)
-			if b.String() != test.want {
-				t.Errorf("%q, want %q", b.String(), test.want)
-			}
-			if !test.ok {
-				is(t, err, kv.ErrUnavailable)
-				return
-			}
-			is(t, err, nil)
-			if size != test.size {
-				t.Errorf("size %d", size)
-			}
-		})
-	}
-}
-
 // TestFetchEnds: an error of the receiving side is its own, and the next exchange works.
 func TestFetchEnds(t *testing.T) {
 	o := newOther(t)
@@ -289,115 +235,4 @@ func (s *pages) ask(t *testing.T, p *Peers, m *layout.Member) {
 	if diff := cmp.Diff(s.values, v); diff != "" || err != nil || came != int64(len(s.values.Append(nil))) {
 		t.Errorf("%d bytes, %v (-want +got):\n%s", came, err, diff)
 	}
-}
-
-// TestVersionBefore: a node of a version that knows nothing of small pages, parts and
-// compression is asked in its own words, after it has been found out once.
-func TestVersionBefore(t *testing.T) {
-	o := newOther(t)
-	p, m, _ := newPeers(t, o, 1)
-	pages := newPages(o)
-	call := o.call
-	o.call = func(r *peer.Request) {
-		if r.Op > wire.OpFetch {
-			r.Reply(peer.CodeBad, []byte(fmt.Sprintf("unknown operation %d", r.Op)), nil)
-			return
-		}
-		call(r)
-	}
-	o.body = func(r *peer.BodyRequest) {
-		q, err := wire.ParseUIDs(r.Payload)
-		if r.Op != wire.OpFetch || err != nil || len(q.UIDs) != 1 {
-			_ = r.Reply(peer.CodeBad, []byte(fmt.Sprintf("unknown operation %d", r.Op)), 0, nil)
-			return
-		}
-		b := fetchReply("0123456789")
-		_ = r.Reply(peer.CodeOK, nil, int64(len(b)), func(w io.Writer) error { _, err := w.Write(b); return err })
-	}
-	for range 2 {
-		pages.ask(t, p, m)
-		var got string
-		came, err := p.Fetch(t.Context(), m, &wire.Copy{UIDs: []uid.UID{{1}}, Forms: wire.FormS2}, 10, func(_ uid.UID, _ int64, b []byte) error {
-			got = string(b)
-			return nil
-		})
-		if err != nil || got != "0123456789" || came != 18 {
-			t.Errorf("fetched %q in %d bytes, %v", got, came, err)
-		}
-		var b strings.Builder
-		size, came, err := p.FetchPart(t.Context(), m, &wire.Copy{UIDs: []uid.UID{{1}}, Offset: 4, Length: 2}, 10, &b)
-		if err != nil || size != 10 || b.String() != "456789" || came != 18 { // it knows of no parts
-			t.Errorf("a part %q of %d bytes in %d, %v", b.String(), size, came, err)
-		}
-	}
-	want := map[peer.Op][]byte{
-		wire.OpEntries: (&wire.Entries{Slot: 7, After: "after"}).Append(nil),
-		wire.OpUIDs:    (&wire.UIDsAfter{Slot: 7, After: uid.UID{7}}).Append(nil),
-	}
-	if diff := cmp.Diff(want, pages.asked); diff != "" {
-		t.Errorf("asked (-want +got):\n%s", diff)
-	}
-	if n := len(o.ops()); n != 1+2*4 {
-		t.Errorf("%d questions: %v", n, o.ops())
-	}
-}
-
-// TestAskedByVersionBefore: a node of such a version gets whole values in the form it knows.
-func TestAskedByVersionBefore(t *testing.T) {
-	s, p, m := newServing(t)
-	u := s.put(t, 1, 100_000)
-	q := wire.UIDs{UIDs: []uid.UID{u, {7, 9}}}
-	r, bulk, body, err := p.exchange(t.Context(), p.link(m), wire.OpFetch, q.Append(nil), nil)
-	if err != nil || r.Code != peer.CodeOK {
-		t.Fatalf("%v, %v", r.Code, err)
-	}
-	defer bulk.Close()
-	b, err := io.ReadAll(body)
-	if want := fetchReply(string(value(1, 100_000)), "-"); err != nil || !bytes.Equal(b, want) {
-		t.Errorf("%d bytes, want %d; %v", len(b), len(want), err)
-	}
-	entries, values := wire.Entries{Slot: 7}, wire.UIDsAfter{Slot: 7}
-	for op, q := range map[peer.Op][]byte{wire.OpEntries: entries.Append(nil), wire.OpUIDs: values.Append(nil)} {
-		if _, err := p.call(t.Context(), m, placeTimeout, op, q, nil); err != nil {
-			t.Errorf("%s: %v", opName(op), err)
-		}
-	}
-}
-
-// FuzzCopied: whatever a broken peer sends, what is made of it has no more bytes than were asked
-// for, and no value is given out that is not all there.
-func FuzzCopied(f *testing.F) {
-	for _, b := range [][]byte{plain("one", "-", "three"), packed("one", "-", strings.Repeat("x", 90)), bomb(1 << 40), nil} {
-		f.Add(b, true)
-		f.Add(b, false)
-	}
-	m := &layout.Member{}
-	f.Fuzz(func(t *testing.T, b []byte, formed bool) {
-		const most = 100
-		body := func() *copied {
-			return &copied{m: m, body: &io.LimitedReader{R: bytes.NewReader(b), N: int64(len(b))}, size: int64(len(b)), formed: formed}
-		}
-		c := body()
-		if whole, err := c.whole(most); whole != nil {
-			if len(whole.b) > most {
-				t.Fatalf("%d bytes", len(whole.b))
-			}
-			total := int64(0)
-			_ = c.split(whole.b, []uid.UID{{1}, {2}, {3}}, func(_ uid.UID, size int64, b []byte) error {
-				if total += int64(len(b)); size >= 0 && size != int64(len(b)) {
-					t.Fatalf("%d bytes of %d", len(b), size)
-				}
-				return nil
-			}, err)
-			if total > most {
-				t.Fatalf("%d bytes of values", total)
-			}
-			whole.free()
-		}
-		var w bytes.Buffer
-		size, err := body().part(&wire.Copy{UIDs: []uid.UID{{1}}, Offset: 10, Length: 20}, 100, &w)
-		if n := w.Len(); formed && n > 20 || n > 90 || err == nil && size == 100 && n < 20 {
-			t.Fatalf("a part of %d bytes, size %d, %v", n, size, err)
-		}
-	})
 }
