@@ -88,7 +88,7 @@ func TestManyCopy(t *testing.T) {
 			})
 		}
 	}
-	time.Sleep(50 * time.Millisecond) // they would be answered by now
+	time.Sleep(200 * time.Millisecond) // they would be answered by now
 	if n := answered.Load(); n > 0 {
 		t.Errorf("%d were answered while others had their turn", n)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/wire"
 )
@@ -121,6 +122,12 @@ func TestServeParts(t *testing.T) {
 			t.Errorf("%d bytes of %d, %v", b.Len(), size, err)
 		}
 	}
+	beyond := wire.Copy{UIDs: []uid.UID{u}, Offset: 400_000, Length: 5}
+	r, bulk, body, err := p.exchange(t.Context(), p.link(m), wire.OpCopy, beyond.Append(nil), nil)
+	if err != nil || r.Code != peer.CodeOK || body.N != 1+wire.FetchHeader {
+		t.Errorf("a part beyond the end: %v, %d bytes, %v", r.Code, body.N, err)
+	}
+	bulk.Close()
 	own := errors.New("own")
 	if _, _, err := p.FetchPart(t.Context(), m, &wire.Copy{UIDs: []uid.UID{u}, Length: 5}, 300_008, failing{own}); !errors.Is(err, own) {
 		t.Errorf("the writer's error became %v", err)
