@@ -12,6 +12,7 @@ import (
 // ends are what may end a node, besides the context of Run.
 type ends struct {
 	ending    atomic.Bool   // it was told to
+	letGo     atomic.Bool   // and nobody needs it any more, or it waited for too long
 	failed    chan error    // a port does not work any more
 	orphaned  chan struct{} // closed: the parent process is gone
 	dissolved chan struct{} // closed: the cluster is no more
@@ -49,6 +50,7 @@ func (n *Node) untilEnd(ctx context.Context) error {
 	case <-n.orphaned:
 	}
 	n.ending.Store(true)
+	n.letGo.Store(true)
 	return nil
 }
 
@@ -71,8 +73,19 @@ func (n *Node) leave() error {
 		}
 		told = time.Now() // others hear a moment later that it has no duties any more
 	}
+	n.letGo.Store(true)
 	_, err := n.pause(n.cfg.Linger-time.Since(told), func() bool { return false })
 	return err
+}
+
+// goes tells whether clients had better go elsewhere. One that serves and was told to stop may be
+// the only one who does.
+func (n *Node) goes() bool {
+	if !n.ending.Load() {
+		return false
+	}
+	me := n.state.Me()
+	return n.letGo.Load() || me == nil || me.Phase != layout.Serving
 }
 
 // isNeeded tells whether a layout counts on a member: for what it holds, or to acknowledge

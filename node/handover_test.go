@@ -41,7 +41,7 @@ func TestHistoryWithTheOnlyCopyMoved(t *testing.T) {
 	h.ask(third)
 	h.run(historyKeys, func() {
 		goes.term()
-		c.unready(goes, "ending: serving, ")
+		c.hears(goes)
 		c.serves(comes)
 		h.ask(comes)
 		c.write(func(d *draft) { d.phase(goes, layout.Leaving) })

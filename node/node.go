@@ -118,7 +118,7 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 
 	opt := rest.Options{
 		MaxValue: cfg.MaxValue, BodyTimeout: cfg.BodyTimeout, MaxConns: cfg.MaxConns, Log: log, Metrics: rest.NewMetrics(registry),
-		Closing: n.ending.Load,
+		Closing: n.goes,
 	}
 	if opt.MaxConns == 0 {
 		opt.MaxConns = mem.conns

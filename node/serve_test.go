@@ -173,7 +173,7 @@ func TestRemovedNodeThatEndsStops(t *testing.T) {
 	first := c.awaits(s, "it answers", func(*peer.Status) bool { return true })
 	c.join(s, first.Incarnation)
 	s.stop()
-	c.awaits(s, "it says that it is ending", func(now *peer.Status) bool { return now.Ending && !now.Ready })
+	c.awaits(s, "it says that it is ending", func(now *peer.Status) bool { return now.Ending })
 	c.write(func(d *draft) { d.removeID(first.Incarnation, false) })
 	c.dismiss(s.peerAddr)
 	select {

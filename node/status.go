@@ -27,7 +27,7 @@ func (n *Node) Ready() error {
 		return fmt.Errorf("stopping")
 	}
 	t := n.state.Table()
-	if n.ending.Load() {
+	if n.goes() {
 		return fmt.Errorf("ending: %s", n.endingText())
 	}
 	if t == nil {

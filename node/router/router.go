@@ -81,7 +81,8 @@ func again(err error) bool { return errors.Is(err, replica.ErrTicket) || errors.
 
 // retry runs a request until it ends for good.
 func (r *Router) retry(ctx context.Context, do func(t *layout.Table) error) error {
-	deadline, pause := time.Now().Add(patience), minPause
+	var waited waiting
+	pause := minPause
 	for fresh := 0; ; {
 		t, err := r.table()
 		if err != nil {
@@ -93,25 +94,40 @@ func (r *Router) retry(ctx context.Context, do func(t *layout.Table) error) erro
 			return err
 		case again(err):
 			fresh++
-			switch expired := time.Now().After(deadline) || errors.Is(err, peers.ErrGone); {
+			switch expired := waited.tooLong(t) || errors.Is(err, peers.ErrGone); {
 			case fresh >= attempts && expired:
 				return kv.Refuse(kv.Busy, "%v, after %d attempts", err, fresh)
 			case fresh == 1:
 				continue
 			}
 			// Not even a fresh ticket will do: this node is about to learn of other owners.
-		case time.Now().After(deadline):
-			return err
 		case !moved(err):
-			if !r.superseded(ctx, t, err) {
+			if !r.superseded(ctx, t, err) || waited.tooLong(t) {
 				return err
 			}
+		case waited.tooLong(t):
+			return err
 		}
 		if r.state.Table() == t { // nothing has changed yet
 			wait(ctx, pause)
 			pause = min(2*pause, maxPause)
 		}
 	}
+}
+
+// waiting is for how long a request has been refused by one layout. What it took before,
+// such as a large value that was placed, is no waiting, and by a newer layout it begins anew.
+type waiting struct {
+	by    *layout.Table
+	since time.Time
+}
+
+// tooLong takes in that an attempt by a layout was refused.
+func (w *waiting) tooLong(t *layout.Table) bool {
+	if w.by != t {
+		w.by, w.since = t, time.Now()
+	}
+	return time.Since(w.since) > patience
 }
 
 // superseded tells whether a member could not be reached that is none any more: its connections
