@@ -118,9 +118,9 @@ func New(opt Options) *Machine {
 }
 
 // Tick does what has become due: what failed is sent again, leases that were waited for
-// run out.
+// run out, owners hear of values that refused writes leave behind.
 func (m *Machine) Tick(now time.Duration) Effects {
-	var fx Effects
+	fx := Effects{Dropped: m.busy.takeLeft()}
 	for i := range m.slots {
 		s := &m.slots[i]
 		s.mu.Lock()

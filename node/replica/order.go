@@ -292,7 +292,7 @@ func (m *Machine) Abandon(op *Op) error {
 
 // refuseOp ends an operation that was not ordered.
 func (m *Machine) refuseOp(op *Op, err error) {
-	m.busy.add(op.uid(), op.slot, -1)
+	m.busy.refuse(op.uid(), op.slot)
 	op.fail(err)
 }
 

@@ -246,6 +246,45 @@ func TestTicketIsJudgedAfterTheWriteIsKnown(t *testing.T) {
 	}
 }
 
+// An owner that was told of a write under way does not ask again: if the write is refused
+// after that, it hears that nothing refers to the value (simulation, seed 103).
+func TestRefusedAfterSomebodyAsked(t *testing.T) {
+	for name, asked := range map[string][]wire.Ref{
+		"nobody":    {},
+		"one slot":  {{UID: uid.UID{1}, Slot: slotK}},
+		"all slots": {{UID: uid.UID{1}, Slot: wire.AnySlot}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, p, _, _ := three(t)
+			late := put("k", 1)
+			late.Ticket = wire.Ticket{Incarnation: idP}
+			op, fx := p.Order(slotK, late, idP, func() time.Duration {
+				a, err := p.Refers(asked, p.epoch, w.clock)
+				is(t, err, nil)
+				for _, n := range a.Slots {
+					if n != slotK {
+						t.Error("the write is not known")
+					}
+				}
+				w.pass(TicketAge*time.Second + time.Second)
+				w.beats()
+				return w.now
+			})
+			p.take(fx)
+			is(t, p.ended(op), ErrTicket)
+			p.dropped = nil
+			p.take(p.Tick(w.now))
+			p.take(p.Tick(w.now))
+			if len(p.dropped) != len(asked) {
+				t.Errorf("hinted at %v", p.dropped)
+			}
+			if len(p.busy.refs)+len(p.busy.told) != 0 {
+				t.Error("it is still under way")
+			}
+		})
+	}
+}
+
 // What is decided by what is committed is an answer like one to a reader: the leases must
 // be there afterwards (F7). What was done needs none.
 func TestNegativeAnswersNeedTheLease(t *testing.T) {

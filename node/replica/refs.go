@@ -53,6 +53,8 @@ func (m *Machine) Refers(refs []wire.Ref, epoch uint64, clock func() time.Durati
 type pendingRefs struct {
 	mu   sync.Mutex
 	refs map[pendingRef]int
+	told map[pendingRef]bool // those that somebody asked for
+	left []uid.UID           // refused after somebody was told of them, who does not ask again
 }
 
 type pendingRef struct {
@@ -72,7 +74,27 @@ func (p *pendingRefs) add(u uid.UID, slot uint8, n int) {
 	k := pendingRef{u, slot}
 	if p.refs[k] += n; p.refs[k] == 0 {
 		delete(p.refs, k)
+		delete(p.told, k)
 	}
+}
+
+// refuse ends one that brings nothing. If an owner of the value was told that it is
+// referred to, it must be hinted that it is not.
+func (p *pendingRefs) refuse(u uid.UID, slot uint8) {
+	p.mu.Lock()
+	if p.told[pendingRef{u, slot}] {
+		p.left = append(p.left, u)
+	}
+	p.mu.Unlock()
+	p.add(u, slot, -1)
+}
+
+// takeLeft returns what owners are to be hinted.
+func (p *pendingRefs) takeLeft() (left []uid.UID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left, p.left = p.left, nil
+	return left
 }
 
 func (p *pendingRefs) find(ref wire.Ref) (slot uint8, ok bool) {
@@ -82,15 +104,26 @@ func (p *pendingRefs) find(ref wire.Ref) (slot uint8, ok bool) {
 		return 0, false
 	}
 	if ref.Slot != wire.AnySlot {
-		_, ok = p.refs[pendingRef{ref.UID, uint8(ref.Slot)}]
-		return uint8(ref.Slot), ok
+		k := pendingRef{ref.UID, uint8(ref.Slot)}
+		if _, ok = p.refs[k]; ok {
+			p.tells(k)
+		}
+		return k.slot, ok
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(p.refs), func(a, b pendingRef) int { return int(a.slot) - int(b.slot) }) {
 		if k.uid == ref.UID {
+			p.tells(k)
 			return k.slot, true
 		}
 	}
 	return 0, false
+}
+
+func (p *pendingRefs) tells(k pendingRef) {
+	if p.told == nil {
+		p.told = make(map[pendingRef]bool)
+	}
+	p.told[k] = true
 }
 
 // of tells whether an operation brings a value of the slot.
