@@ -56,7 +56,7 @@ func (a *author) work(t *task) {
 	s := a.sim
 	var pushed *layout.Layout
 	for {
-		t.sleep(lookEvery/2 + s.some(lookEvery))
+		t.sleep(s.profile.look/2 + s.some(s.profile.look))
 		a.rest(t)
 		before := slices.Clone(s.hosts)
 		current, err := s.durable.read(t)

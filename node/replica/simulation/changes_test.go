@@ -20,7 +20,7 @@ func TestCoverage(t *testing.T) {
 	const count = 60
 	for seed := range uint64(count) {
 		for _, kind := range []Kind{Changing, Calm} {
-			r := Run(seed+1, kind, nil)
+			r := Run(seed+1, kind, "", nil)
 			total.add(&r)
 		}
 	}

@@ -77,6 +77,9 @@ func (d *durable) write(t *task, prev, next *record, by *decision) error {
 	}
 	d.records = append(d.records, next)
 	d.sim.truth.recorded(prev, next, by)
+	if prev != nil {
+		d.sim.faults.written(prev.table, next.table)
+	}
 	return d.travel(t)
 }
 

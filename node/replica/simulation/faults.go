@@ -2,13 +2,15 @@ package simulation
 
 import (
 	"time"
+
+	"github.com/eiri/seppen/api/layout"
 )
 
 // profile is what a seed is about: some have many crashes, some a bad network.
 type profile struct {
 	shards, copies int
 	clients        int
-	values         int
+	keys, values   int
 	think          time.Duration
 	reads, deletes int // of a hundred requests
 	length         time.Duration
@@ -33,6 +35,8 @@ type profile struct {
 	disturb float64       // how probably something goes wrong after a layout was written
 	linger  time.Duration // at most so long a process goes on that was told to stop
 	grace   time.Duration // it has to end
+
+	hazards
 }
 
 func (s *Simulation) choose() {
@@ -44,7 +48,7 @@ func (s *Simulation) choose() {
 	if p.shards == 1 {
 		p.shards = 2
 	}
-	p.values = 2 + rng.IntN(4)
+	p.keys, p.values = 2+rng.IntN(3), 2+rng.IntN(4)
 	p.clients, p.reads, p.deletes = 1+rng.IntN(4), 10+rng.IntN(40), 10+rng.IntN(30)
 	p.think = pick(rng, []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond})
 	p.length = time.Duration(5+rng.IntN(15)) * time.Second
@@ -55,7 +59,7 @@ func (s *Simulation) choose() {
 	p.stall, p.afterAdopt = one(0, 0.01, 0.05, 0.2), one(0, 0.05, 0.3)
 	p.restart = pick(rng, []time.Duration{100 * time.Millisecond, 2 * time.Second, 8 * time.Second})
 	p.neverProof, p.lateProof = one(0, 0.3, 1), one(0, 0.5)
-	p.gentle = rng.IntN(3) > 0
+	p.gentle, p.look = rng.IntN(3) > 0, lookEvery
 	s.network = network{
 		loss: one(0, 0, 0.01, 0.05), twice: one(0, 0.02, 0.2), late: one(0, 0.005, 0.03, 0.15),
 		usual:  pick(rng, []time.Duration{500 * time.Microsecond, 3 * time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond}),
@@ -64,33 +68,13 @@ func (s *Simulation) choose() {
 	s.flavour()
 }
 
-// flavour makes some seeds about one thing more than chance would.
-func (s *Simulation) flavour() {
-	p, n := &s.profile, &s.network
-	switch s.rng.IntN(6) {
-	case 0:
-		// Values are written once and referred to once: they are often about to be freed.
-		p.clients, p.think, p.values = 1+s.rng.IntN(2), 700*time.Millisecond, 12
-		p.stall, p.length = pick(s.rng, []float64{0.05, 0.3, 0.5}), 25*time.Second
-	case 1:
-		// Views change while much is under way.
-		p.clients, p.think, p.every = 4, 20*time.Millisecond, 400*time.Millisecond
-		p.pause, p.cut, p.restart, p.storage = 4, 4, 100*time.Millisecond, 5*time.Millisecond
-		n.usual, n.late, n.latest = pick(s.rng, []time.Duration{20 * time.Millisecond, 100 * time.Millisecond}), 0.1, 1500*time.Millisecond
-	case 2:
-		// Slots are lost and begun again soon, while somebody who was cut off lives on.
-		p.copies, p.gentle, p.every = 2, false, 400*time.Millisecond
-		p.crash, p.pause, p.cut, p.authors, p.slow = 2, 0, 4, 0, 0
-		p.restart, p.storage, p.neverProof, p.lateProof = 100*time.Millisecond, 5*time.Millisecond, 0, 0
-		p.shards = 2
-	}
-}
-
 // faults makes things go wrong.
 type faults struct {
-	sim   *Simulation
-	over  bool
-	until time.Duration // messages are late, or goroutines stalled, until then
+	sim      *Simulation
+	over     bool
+	until    time.Duration         // messages are late, or goroutines stalled, until then
+	held     map[int]time.Duration // newer layouts reach a host only then
+	stranded layout.ID             // once it is no member any more, the other owners of its slots die
 }
 
 func (f *faults) start() {
@@ -109,6 +93,10 @@ func (f *faults) start() {
 // strike does one thing to a host, or to the author.
 func (f *faults) strike(h *host) {
 	s, p := f.sim, &f.sim.profile
+	if p.hazard != nil {
+		p.hazard(f, h)
+		return
+	}
 	n := s.rng.IntN(p.crash + p.pause + p.cut + p.authors + p.slow + 1)
 	switch {
 	case n < p.crash:
@@ -242,6 +230,9 @@ func (f *faults) adopted(p *process) {
 // stalls tells for how long a goroutine of a process is stalled; most are not.
 func (f *faults) stalls(p *process) time.Duration {
 	s := f.sim
+	if d := f.stallsAt(s.running); d > 0 {
+		return d
+	}
 	if f.over || s.rng.Float64() >= s.profile.stall {
 		return 0
 	}

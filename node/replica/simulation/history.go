@@ -2,7 +2,9 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -114,6 +116,9 @@ func step(state uid.UID, in input, out output) (bool, any) {
 
 // check tells whether the histories of all keys are linearizable.
 func (s *Simulation) checkHistory() {
+	for _, n := range slices.Sorted(maps.Keys(s.truth.lost)) {
+		s.truth.ended(n, s.truth.lost[n])
+	}
 	for _, k := range s.keys {
 		ops := s.history.keys[k.name]
 		switch porcupine.CheckOperationsTimeout(register, ops, 20*time.Second) {

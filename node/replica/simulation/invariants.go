@@ -30,6 +30,7 @@ func (s *Simulation) onePrimary(p *process) {
 				s.violated("%s is retired, and active in slot %d", idName(p.id), n)
 			}
 			if st.Active {
+				s.truth.begun(n, st.View)
 				s.truth.planned.served[view{n, st.View}] = true
 				s.trace(p, "is active in slot %d, view %d", n, st.View)
 			}
@@ -130,9 +131,14 @@ func (s *Simulation) mayAnswer(p *process, slots ...uint8) {
 	}
 }
 
-// committed checks that every owner has what was read.
-func (s *Simulation) committed(slot uint8, e *kv.Entry) {
-	for _, m := range everything(s.durable.newest().Owners(slot)) {
+// committed checks that every owner has what was read, unless the slot was given up since
+// the reader's view: those who begin it wait until nobody reads there any more.
+func (s *Simulation) committed(reader *process, slot uint8, e *kv.Entry) {
+	o := s.durable.newest().Owners(slot)
+	if o.Loss > reader.machine.State(slot, reader.clock()).View {
+		return
+	}
+	for _, m := range everything(o) {
 		if p := s.process(m.Incarnation); !p.dead {
 			s.hasEntryOr(p, s.truth.keys[e.Key], e, "which was read")
 		}

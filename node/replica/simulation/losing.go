@@ -47,7 +47,7 @@ func (h holders) Remove(_ context.Context, slot uint8, name string, v kv.Version
 		sent: true, then: func(output, error) {},
 	}
 	p.requests = append(p.requests, r)
-	p.sim.truth.purges(p, name, e.UID)
+	p.sim.truth.purges(p, &e)
 	p.stall()
 	op, fx := p.machine.Purge(slot, name, v, p.looked)
 	p.run(fx)

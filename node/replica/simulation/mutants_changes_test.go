@@ -15,28 +15,28 @@ var changeMutants = []struct {
 }{
 	{"TestChanges", mutant{"30 who leaves goes before others are active", []edit{{
 		"controllers/placement/retire.go", "\t\tif slices.Contains(s.owners(g), m) && !s.active(g) {\n", "\t\tif false && !s.active(g) {\n",
-	}}, few, 0}},
+	}}, few, ""}},
 	{"TestCalm", mutant{"31 who serves leaves before others stand in its place", []edit{{
 		"controllers/placement/retire.go", "&& !s.dead[m.Incarnation] && s.replaced(m) {", "&& !s.dead[m.Incarnation] {",
-	}}, few, 0}},
+	}}, few, ""}},
 	{"TestChanges", mutant{"32 who leaves is never brought back", []edit{{
 		"controllers/placement/retire.go", "if m.Phase == layout.Leaving && !s.dead[m.Incarnation] && (", "if false && (",
-	}}, few, 0}},
+	}}, few, ""}},
 	{"TestChanges", mutant{"33 who retired is let in again", []edit{{
 		"controllers/placement/admit.go", "case s.fresh(o) && !o.Unfit:", "case true:",
-	}}, few, 0}},
+	}}, few, ""}},
 	{"TestChanges", mutant{"34 who leaves is not waited for", []edit{{
 		"api/layout/layout.go", "return p == Attached || p == Serving || p == Leaving", "return p == Attached || p == Serving",
-	}}, few, 0}},
+	}}, few, ""}},
 	{"TestCalm", mutant{"35 a serial is given out twice", []edit{{
 		ours + "decide.go", "names: plan.Nodes, serial: plan.Serial}", "names: plan.Nodes}",
-	}}, few, 0}},
+	}}, few, ""}},
 	{"TestCalm", mutant{"36 who is told to stop ends at once", []edit{{
 		ours + "hosts.go", "{ return p.phase() != 0 && p.phase() != layout.Joining }", "{ return false }",
-	}}, few, 0}},
+	}}, few, ""}},
 	{"TestChanges", mutant{"37 a node is dropped while it has a member", []edit{{
 		"controllers/membership/membership.go", "\t\tcase n.Phase == 0:\n", "\t\tcase n.Phase != layout.Serving:\n",
-	}}, few, 0}},
+	}}, few, ""}},
 }
 
 // TestChangeMutants is TestMutants for planned changes.

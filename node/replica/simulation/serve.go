@@ -212,7 +212,7 @@ func (p *process) lookup(t *task, q *lookup) (f found, err error) {
 		p.sim.mayAnswer(p, q.slot)
 	}
 	if err == nil {
-		p.sim.committed(q.slot, &f.entry)
+		p.sim.committed(p, q.slot, &f.entry)
 		f.value = p.mem.Has(f.entry.UID)
 	}
 	return f, err
@@ -237,7 +237,11 @@ func (p *process) order(t *task, slot uint8, w *wire.Write, origin layout.ID) (w
 	p.stall()
 	op, fx := p.machine.Order(slot, w, origin, p.looked)
 	p.run(fx)
-	return p.await(t, slot, op)
+	done, err := p.await(t, slot, op)
+	if err == nil && !w.Delete {
+		p.sim.truth.placed[placedEntry{w.Key, done.Entry.Version}] = w.Placed
+	}
+	return done, err
 }
 
 func (p *process) await(t *task, slot uint8, op *replica.Op) (wire.Ordered, error) {

@@ -22,6 +22,7 @@ type key struct {
 type Simulation struct {
 	seed    uint64
 	kind    Kind
+	about   string // a flavour's name; empty: chance decides
 	rng     *rand.Rand
 	profile profile
 	now     time.Duration
@@ -78,10 +79,11 @@ type Result struct {
 // maxSteps is more than any seed takes that comes to an end.
 const maxSteps = 2_000_000
 
-// Run runs one seed of a kind. Each line of what happens is given to trace, unless it is nil.
-func Run(seed uint64, kind Kind, trace func(line string)) (r Result) {
+// Run runs one seed of a kind, of a flavour if one is named. Each line of what happens is
+// given to trace, unless it is nil.
+func Run(seed uint64, kind Kind, about string, trace func(line string)) (r Result) {
 	s := &Simulation{
-		seed: seed, kind: kind, rng: rand.New(rand.NewPCG(seed, 1)), tracer: trace,
+		seed: seed, kind: kind, about: about, rng: rand.New(rand.NewPCG(seed, 1)), tracer: trace,
 		counts: make(map[string]int), times: make(map[string]time.Duration),
 	}
 	defer func() {
@@ -136,8 +138,8 @@ func (s *Simulation) choosePlaces() {
 	for _, slot := range s.slots {
 		s.used[slot] = true
 	}
-	s.truth.keys = make(map[string]*known)
-	for i := range 2 + s.rng.IntN(3) {
+	s.truth.keys, s.truth.placed, s.truth.lost = make(map[string]*known), make(map[placedEntry]uint64), make(map[uint8]uint64)
+	for i := range s.profile.keys {
 		k := key{name: fmt.Sprintf("k%d", i), slot: pick(s.rng, s.slots)}
 		s.keys = append(s.keys, k)
 		s.truth.keys[k.name] = &known{key: k}

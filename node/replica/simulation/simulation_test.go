@@ -15,6 +15,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 0, "how many seeds are run; 0: as many as a test usually has")
 	from  = flag.Uint64("from", 1, "the first of them")
+	about = flag.String("about", "", "the flavour of all of them; empty: each has its own")
 	show  = flag.String("show", "", "write what happens in the first seed to this file; - is standard output")
 )
 
@@ -53,7 +54,7 @@ func run(t *testing.T, kind Kind, usual int) {
 				if i >= uint64(count) {
 					return
 				}
-				r := Run(*from+i, kind, nil)
+				r := Run(*from+i, kind, *about, nil)
 				mu.Lock()
 				total.add(&r)
 				mu.Unlock()
@@ -80,7 +81,7 @@ func traced(t *testing.T, seed uint64, kind Kind) {
 		}
 		defer out.Close()
 	}
-	r := Run(seed, kind, func(line string) { fmt.Fprintln(out, line) })
+	r := Run(seed, kind, *about, func(line string) { fmt.Fprintln(out, line) })
 	report(t, &r)
 }
 
@@ -116,8 +117,8 @@ func TestReplay(t *testing.T) {
 	for seed := uint64(1); seed <= 6; seed++ {
 		var first, second []string
 		kind := Kind(seed % 3)
-		Run(seed, kind, func(line string) { first = append(first, line) })
-		Run(seed, kind, func(line string) { second = append(second, line) })
+		Run(seed, kind, "", func(line string) { first = append(first, line) })
+		Run(seed, kind, "", func(line string) { second = append(second, line) })
 		for i := range first {
 			if i >= len(second) || first[i] != second[i] {
 				t.Fatalf("seed %d, line %d:\n%s\n%s", seed, i+1, first[i], second[min(i, len(second)-1)])

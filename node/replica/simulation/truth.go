@@ -13,7 +13,15 @@ type truth struct {
 	sim     *Simulation
 	changed bool // memory or layouts did since the last check
 	keys    map[string]*known
+	placed  map[placedEntry]uint64 // by which layouts the values of entries were placed
+	lost    map[uint8]uint64       // when slots were given up that nobody has begun yet
 	planned planned
+}
+
+// placedEntry is a version of a key's entry: each slot has versions of its own.
+type placedEntry struct {
+	key     string
+	version kv.Version
 }
 
 // known is what is known of one key.
@@ -64,11 +72,15 @@ func (f *truth) freed(p *process, u uid.UID) {
 
 // purges is told of every key that is about to be removed because its value was lost: none
 // of those who must have it may have it.
-func (f *truth) purges(p *process, name string, u uid.UID) {
+func (f *truth) purges(p *process, e *kv.Entry) {
+	name, u := e.Key, e.UID
 	f.sim.count("purged")
 	f.sim.trace(p, "purges %s, as %s was lost", name, valueName(u))
 	if f.sim.durable.newest().Owners(u.Slot()).Loss == 0 && p.table.Owners(u.Slot()).Loss == 0 {
 		f.sim.violated("%s removes %s as %s was lost, but nothing was", idName(p.id), name, valueName(u))
+	}
+	if by, ok := f.placed[placedEntry{name, e.Version}]; ok && by >= p.table.Owners(u.Slot()).Loss {
+		f.sim.violated("%s removes %s as %s was lost, but it was placed by layout %d, after the loss", idName(p.id), name, valueName(u), by)
 	}
 }
 
@@ -140,7 +152,27 @@ func (f *truth) givenUp(n uint8, before, after *layout.Owners, l *layout.Layout)
 		if key.slot == n {
 			k := f.keys[key.name]
 			k.acked, k.latest, k.deleted = kv.Entry{}, kv.Entry{}, kv.Version{}
-			s.history.add(key.name, input{kind: lossKind}, output{}, s.history.tick())
+		}
+	}
+	if _, ok := f.lost[n]; !ok {
+		f.lost[n] = s.history.tick()
+	}
+}
+
+// begun is told of every node that becomes active. Those who begin a lost slot end what was
+// there: until then a primary that was cut off may answer by it, as long as its leases last.
+func (f *truth) begun(n uint8, view uint64) {
+	if since, ok := f.lost[n]; ok && view >= f.sim.durable.newest().Owners(n).Loss {
+		f.ended(n, since)
+	}
+}
+
+// ended adds a loss to the histories.
+func (f *truth) ended(n uint8, since uint64) {
+	delete(f.lost, n)
+	for _, key := range f.sim.keys {
+		if key.slot == n {
+			f.sim.history.add(key.name, input{kind: lossKind}, output{}, since)
 		}
 	}
 }

@@ -1,0 +1,120 @@
+package simulation
+
+import (
+	"slices"
+	"time"
+)
+
+// flavour makes a seed about one thing more than chance would.
+type flavour struct {
+	name string
+	set  func(s *Simulation, p *profile, n *network)
+}
+
+// flavours are what chance alone comes to too rarely. The first ones are for all seeds, the
+// others, which let little else go wrong, for those in which nothing is wished for.
+var flavours = []flavour{
+	{"values", aboutValues},
+	{"views", aboutViews},
+	{"losses", aboutLosses},
+	{"parts", aboutParts},
+	{"heirs", aboutHeirs},
+	{"holding", aboutHolding},
+	{"behind", aboutBehind},
+	{"turns", aboutTurns},
+}
+
+// usual is how many of them are for all seeds.
+const usual = 3
+
+// flavour gives the seed the flavour that is asked for, or one by chance, or none.
+func (s *Simulation) flavour() {
+	i := s.rng.IntN(2 * usual)
+	if i == usual && s.kind == Still {
+		i += s.rng.IntN(len(flavours) - usual)
+	} else if i >= usual {
+		i = len(flavours)
+	}
+	if s.about != "" {
+		if i = slices.IndexFunc(flavours, func(f flavour) bool { return f.name == s.about }); i < 0 {
+			s.violated("there is no flavour %q", s.about)
+		}
+	}
+	if i < len(flavours) {
+		flavours[i].set(s, &s.profile, &s.network)
+	}
+}
+
+// aboutValues: values are written once and referred to once: they are often about to be
+// freed.
+func aboutValues(s *Simulation, p *profile, _ *network) {
+	p.clients, p.think, p.values = 1+s.rng.IntN(2), 700*time.Millisecond, 12
+	p.stall, p.length = pick(s.rng, []float64{0.05, 0.3, 0.5}), 25*time.Second
+}
+
+// aboutViews: views change while much is under way.
+func aboutViews(s *Simulation, p *profile, n *network) {
+	p.clients, p.think, p.every = 4, 20*time.Millisecond, 400*time.Millisecond
+	p.pause, p.cut, p.restart, p.storage = 4, 4, 100*time.Millisecond, 5*time.Millisecond
+	n.usual, n.late, n.latest = pick(s.rng, []time.Duration{20 * time.Millisecond, 100 * time.Millisecond}), 0.1, 1500*time.Millisecond
+}
+
+// aboutLosses: slots are lost and begun again soon, while somebody who was cut off lives
+// on.
+func aboutLosses(_ *Simulation, p *profile, _ *network) {
+	p.copies, p.shards, p.gentle, p.every = 2, 2, false, 400*time.Millisecond
+	p.crash, p.pause, p.cut, p.authors, p.slow = 2, 0, 4, 0, 0
+	p.restart, p.storage, p.neverProof, p.lateProof = 100*time.Millisecond, 5*time.Millisecond, 0, 0
+}
+
+// calm lets nothing go wrong but a hazard, about so often. Authors are quick, and what
+// dies is proven dead and comes back.
+func (p *profile) calm(n *network, every time.Duration, hazard func(f *faults, h *host)) {
+	p.every, p.hazard, p.afterAdopt = every, hazard, 0
+	p.storage, p.storageFails, p.halfPushes, p.look = 5*time.Millisecond, 0, 0, 40*time.Millisecond
+	p.neverProof, p.lateProof, p.restart, p.gentle = 0, 0, 100*time.Millisecond, true
+	n.loss, n.twice, n.late, n.usual = 0, 0, 0, time.Millisecond
+}
+
+// aboutParts: slots are lost of which only some have values that keys of others refer to,
+// and those who begin them come one after the other, before they have all of their other
+// slots.
+func aboutParts(s *Simulation, p *profile, n *network) {
+	p.calm(n, 3*time.Second, (*faults).losePart)
+	p.copies, p.shards, p.restart, p.gentle = 2, 4, time.Second, false
+	p.clients, p.think, p.keys, p.values, p.length = 4, 150*time.Millisecond, 16, 60, 12*time.Second
+	p.stall, p.stallAt, p.stallOften, p.stallFor = 0, "copying", 0.2, 400*time.Millisecond
+}
+
+// aboutHeirs: somebody who was cut off has leases yet from those who died since.
+func aboutHeirs(s *Simulation, p *profile, n *network) {
+	p.calm(n, 5*time.Second, (*faults).strand)
+	p.copies, p.gentle, p.restart, p.stall = 2, false, 10*time.Millisecond, 0
+	p.shards = 2 + s.rng.IntN(2)
+}
+
+// aboutHolding: values arrive while members are attached, and some primaries have not heard
+// of it.
+func aboutHolding(_ *Simulation, p *profile, n *network) {
+	p.calm(n, 2*time.Second, (*faults).crash)
+	p.copies, p.shards, p.values, p.holds = 2, 4, 80, 0.7
+	p.clients, p.think, p.reads, p.deletes, p.length = 10, 100*time.Millisecond, 5, 5, 15*time.Second
+	p.stall, p.stallAt, p.stallOften, p.stallFor = 0, "wire.Place", 0.8, time.Second
+	p.stallFirst = true
+}
+
+// aboutBehind: somebody who was removed reaches the others again, but no layout reaches it.
+func aboutBehind(s *Simulation, p *profile, n *network) {
+	p.calm(n, 6*time.Second, (*faults).leaveBehind)
+	p.copies, p.shards, p.reads, p.stall = 2, 2+s.rng.IntN(2), 80, 0
+}
+
+// aboutTurns: primaries change while somebody asks them one after the other what their
+// entries refer to.
+func aboutTurns(s *Simulation, p *profile, n *network) {
+	p.calm(n, 9*time.Second, (*faults).crash)
+	p.copies, p.shards, p.keys, p.values, p.restart = 2, 3+s.rng.IntN(2), 24, 48, 4*time.Second
+	p.clients, p.think, p.reads, p.deletes, p.length = 3, 500*time.Millisecond, 5, 10, 40*time.Second
+	p.stall, p.stallAt, p.stallOften, p.stallFor = 0, "freeing", 1, 5*time.Second
+	p.stallLate = true
+}
