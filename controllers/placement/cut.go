@@ -19,8 +19,8 @@ type cut struct {
 
 // cutOff returns which one of two that do not reach each other goes, and the other; nil
 // if there are none or neither can be spared. It is one of them in one step, never both:
-// the one with whom more members have the trouble, else one that has not everything
-// anyway, or leaves, else one that is not the primary. One step later the others may be fine.
+// one that leaves anyway, else the one with whom more members have the trouble, else one that
+// has not everything, else one that is not the primary. One step later the others may be fine.
 func (s *situation) cutOff() (goes, stays *layout.Member) {
 	cuts := slices.DeleteFunc(s.cuts(), func(c cut) bool { return !s.spared(c.goes) })
 	if len(cuts) == 0 {
@@ -28,20 +28,15 @@ func (s *situation) cutOff() (goes, stays *layout.Member) {
 	}
 	worst := slices.MinFunc(cuts, func(a, b cut) int {
 		return cmp.Or(
+			cmp.Compare(number(a.goes.Phase != layout.Leaving), number(b.goes.Phase != layout.Leaving)),
 			cmp.Compare(b.complaints, a.complaints),
-			cmp.Compare(worth(a.goes), worth(b.goes)),
+			cmp.Compare(a.goes.Phase, b.goes.Phase),
 			cmp.Compare(number(a.primary), number(b.primary)),
 			bytes.Compare(a.goes.Incarnation[:], b.goes.Incarnation[:]),
 			bytes.Compare(a.stays.Incarnation[:], b.stays.Incarnation[:]),
 		)
 	})
 	return worst.goes, worst.stays
-}
-
-// worth is how much is lost with a member: one that is attached has not everything yet, and
-// for one that leaves others stand in already.
-func worth(m *layout.Member) int {
-	return slices.Index([]layout.Phase{layout.Joining, layout.Attached, layout.Leaving, layout.Serving}, m.Phase)
 }
 
 // cuts are all broken links, each from both ends. One complaint is enough.
