@@ -64,3 +64,45 @@ func TestWithoutSerial(t *testing.T) {
 		t.Errorf("serial %d, %v", record.Serial, record.Names)
 	}
 }
+
+// The shape that was asked for last is durable too, also where nothing else changes.
+func TestShape(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	record := b.written(1)
+	if record.Shape != nil || b.configMap().Data["shape"] != "" {
+		t.Errorf("a shape that nobody gave: %v", record.Shape)
+	}
+	content := record.Content
+	content.Shape = []layout.Range{{Lo: 0, Hi: 255}, {Lo: 200, Hi: 9}}
+	now, err := b.store.Write(t.Context(), b.cluster, record, content)
+	b.must(err)
+	b.same(now, record.Layout)
+	for what, got := range map[string]*layouts.Record{"written": now, "read": b.read()} {
+		if diff := cmp.Diff(content.Shape, got.Shape); diff != "" {
+			t.Errorf("%s:\n%s", what, diff)
+		}
+	}
+	if text := b.configMap().Data["shape"]; text != "0-255\n200-9" {
+		t.Errorf("written as %q", text)
+	}
+	other := now.Content
+	other.Shape = other.Shape[:1]
+	if other.Same(&now.Content) {
+		t.Error("another shape is the same")
+	}
+	// Whoever goes by the shape before is too late.
+	if _, err := b.store.Write(t.Context(), b.cluster, record, record.Content); !errors.Is(err, layouts.ErrChanged) {
+		t.Errorf("written on top of another shape: %v", err)
+	}
+	for say, shape := range map[string][]layout.Range{
+		"the shape would be forgotten":         nil,
+		"its shape: no range has slots 10-199": now.Shape[1:],
+	} {
+		content := now.Content
+		content.Shape = shape
+		if _, err := b.store.Write(t.Context(), b.cluster, now, content); err == nil || !strings.Contains(err.Error(), say) {
+			t.Errorf("%v, not: %s", err, say)
+		}
+	}
+}

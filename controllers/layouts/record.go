@@ -24,6 +24,9 @@ type Content struct {
 	Names []layout.Name
 	// Serial is the last one that was given out for a node's name (docs/changes.md).
 	Serial uint64
+	// Shape is the ranges that were asked for last, by which the nodes came and go. None: an
+	// older operator wrote the record.
+	Shape []layout.Range
 }
 
 // Record is what is durable, and where it was read.
@@ -33,13 +36,14 @@ type Record struct {
 	at *corev1.ConfigMap // as it was read; nil: there was none
 }
 
-// The keys of the ConfigMap. The layout, the fingerprint, the nodes and the serial are read
-// again, the others are for people.
+// The keys of the ConfigMap. The layout, the fingerprint, the nodes, the serial and the shape are
+// read again, the others are for people.
 const (
 	layoutKey      = "layout"
 	fingerprintKey = "fingerprint"
 	nodesKey       = "nodes"  // one name a line
 	serialKey      = "serial" // none in those of older operators: no serial was given out
+	shapeKey       = "shape"  // one range a line; none in those of older operators
 	epochKey       = "epoch"
 	membersKey     = "members"
 )
@@ -64,15 +68,44 @@ func decode(id layout.ID, m *corev1.ConfigMap) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ConfigMap %s %w: data.%s: %w", m.Name, ErrUnreadable, serialKey, err)
 	}
-	return &Record{Content: Content{Layout: l, Fingerprint: m.Data[fingerprintKey], Names: names, Serial: serial}, at: m}, nil
+	shape, err := parseShape(m.Data[shapeKey])
+	if err != nil {
+		return nil, fmt.Errorf("ConfigMap %s %w: data.%s: %w", m.Name, ErrUnreadable, shapeKey, err)
+	}
+	content := Content{Layout: l, Fingerprint: m.Data[fingerprintKey], Names: names, Serial: serial, Shape: shape}
+	return &Record{Content: content, at: m}, nil
 }
 
-func lines(names []layout.Name) string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = n.String()
+func lines[T fmt.Stringer](list []T) string {
+	out := make([]string, len(list))
+	for i, one := range list {
+		out[i] = one.String()
 	}
 	return strings.Join(out, "\n")
+}
+
+// parseShape reads the ranges of a shape: none, or ones that together have all slots.
+func parseShape(text string) ([]layout.Range, error) {
+	var shape []layout.Range
+	for _, line := range strings.Fields(text) {
+		r, err := layout.ParseRange(line)
+		if err != nil {
+			return nil, err
+		}
+		shape = append(shape, r)
+	}
+	return shape, covers(shape)
+}
+
+func covers(shape []layout.Range) error {
+	names := make([]layout.Name, len(shape))
+	for i, r := range shape {
+		names[i].Range = r
+	}
+	if gaps := layout.Uncovered(names); len(shape) > 0 && len(gaps) > 0 {
+		return fmt.Errorf("no range has slots %s", gaps[0])
+	}
+	return nil
 }
 
 // encode makes the ConfigMap that follows prev. What others put into its metadata stays.
@@ -93,6 +126,9 @@ func encode(c *v1alpha1.SeppenCluster, prev *Record, next *Content) *corev1.Conf
 		serialKey:      strconv.FormatUint(next.Serial, 10),
 		epochKey:       strconv.FormatUint(next.Layout.Epoch, 10),
 		membersKey:     members(next.Layout),
+	}
+	if len(next.Shape) > 0 {
+		m.Data[shapeKey] = lines(next.Shape)
 	}
 	return m
 }

@@ -62,7 +62,7 @@ func (s *Store) Read(ctx context.Context, c *v1alpha1.SeppenCluster) (*Record, e
 
 // Write makes next durable in place of prev, which Read or Write returned, and returns
 // what a live read brings back: only that may be given to nodes (I6, F14). The layout is the
-// next one, or the same where only the nodes change. With any error
+// next one, or the same where only the nodes change, or the shape. With any error
 // but ErrChanged, ErrGone and those of next itself it is unknown whether it was written;
 // Read tells.
 func (s *Store) Write(ctx context.Context, c *v1alpha1.SeppenCluster, prev *Record, next Content) (*Record, error) {
@@ -93,7 +93,7 @@ func (c *Content) Same(d *Content) bool {
 	if (c.Layout == nil) != (d.Layout == nil) || c.Layout != nil && c.Layout.Hash() != d.Layout.Hash() {
 		return false
 	}
-	return c.Fingerprint == d.Fingerprint && c.Serial == d.Serial && slices.Equal(c.Names, d.Names)
+	return c.Fingerprint == d.Fingerprint && c.Serial == d.Serial && slices.Equal(c.Names, d.Names) && slices.Equal(c.Shape, d.Shape)
 }
 
 // follows tells why next cannot come after prev, if it cannot.
@@ -110,6 +110,9 @@ func follows(id layout.ID, prev *Record, next *Content) error {
 	if next.Serial < prev.Serial {
 		return fmt.Errorf("serial %d cannot be written where %d was given out", next.Serial, prev.Serial)
 	}
+	if err := keepsShape(prev, next); err != nil {
+		return err
+	}
 	for i := range next.Layout.Members {
 		if m := &next.Layout.Members[i]; !slices.Contains(next.Names, m.Name) {
 			return fmt.Errorf("layout %d is not written: its member %s would be of no node", next.Layout.Epoch, m.Name)
@@ -118,6 +121,18 @@ func follows(id layout.ID, prev *Record, next *Content) error {
 	// What could not be read again must not be written.
 	if _, err := layout.Decode(next.Layout.Encode()); err != nil {
 		return fmt.Errorf("layout %d is not written: %w", next.Layout.Epoch, err)
+	}
+	return nil
+}
+
+// keepsShape tells why a shape cannot come after that of prev, if it cannot: one that was
+// written becomes another one, never none.
+func keepsShape(prev *Record, next *Content) error {
+	if len(next.Shape) == 0 && len(prev.Shape) > 0 {
+		return fmt.Errorf("layout %d is not written: the shape would be forgotten", next.Layout.Epoch)
+	}
+	if err := covers(next.Shape); err != nil {
+		return fmt.Errorf("layout %d is not written: its shape: %w", next.Layout.Epoch, err)
 	}
 	return nil
 }

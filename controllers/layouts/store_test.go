@@ -406,6 +406,8 @@ func TestUnreadable(t *testing.T) {
 		}, layouts.ErrUnreadable, "slot 0"},
 		"no nodes":     {func(_ *bench, m *corev1.ConfigMap) { delete(m.Data, "nodes") }, layouts.ErrUnreadable, "data.nodes: no node names given"},
 		"wrong serial": {func(_ *bench, m *corev1.ConfigMap) { m.Data["serial"] = "-1" }, layouts.ErrUnreadable, "data.serial: "},
+		"wrong shape":  {func(_ *bench, m *corev1.ConfigMap) { m.Data["shape"] = "0-255 x" }, layouts.ErrUnreadable, "data.shape: \"x\" is not a range"},
+		"part of one":  {func(_ *bench, m *corev1.ConfigMap) { m.Data["shape"] = "0-99" }, layouts.ErrUnreadable, "data.shape: no range has slots 100-255"},
 		"wrong nodes":  {func(_ *bench, m *corev1.ConfigMap) { m.Data["nodes"] += "\nsnow-1" }, layouts.ErrUnreadable, `data.nodes: node name "snow-1"`},
 		"in data": {func(_ *bench, m *corev1.ConfigMap) {
 			m.BinaryData, m.Data["layout"] = nil, "x"
