@@ -34,18 +34,46 @@ func (r *Reconciler) observePods(ctx context.Context, w *world) error {
 		return err
 	}
 	w.pods = make(map[string]*corev1.Pod, len(list.Items))
+	proven := w.proven()
 	for i := range list.Items {
 		pod := &list.Items[i]
-		owner := metav1.GetControllerOf(pod)
-		if owner == nil {
-			continue
-		}
-		if set := w.sets[owner.Name]; set != nil && set.UID == owner.UID && metav1.IsControlledBy(set, w.cluster) {
+		if proven[pod.UID] || w.owns(pod) {
 			w.pods[pod.Name] = pod
 			r.homes.See(client.ObjectKeyFromObject(w.cluster), pod, r.now())
 		}
 	}
 	return nil
+}
+
+// owns tells whether a StatefulSet of the cluster's controls a pod.
+func (w *world) owns(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil {
+		return false
+	}
+	set := w.sets[owner.Name]
+	return set != nil && set.UID == owner.UID && metav1.IsControlledBy(set, w.cluster)
+}
+
+// proven are pods that are the cluster's whatever controls them now: a member lives in them, or
+// they were found to be the cluster's before. If somebody deletes a StatefulSet another one is
+// made, which does not control the pod of the first, and that pod may have the only copy.
+//
+// There is never another pod with such a UID, and never two pods of one name at a time.
+func (w *world) proven() map[types.UID]bool {
+	out := make(map[types.UID]bool)
+	if w.record.Layout != nil {
+		for i := range w.record.Layout.Members {
+			out[types.UID(w.record.Layout.Members[i].Home)] = true
+		}
+	}
+	// One that is a member no more has to hear of that.
+	if w.roster != nil {
+		for _, s := range w.roster.Look() {
+			out[types.UID(s.Pod)] = true
+		}
+	}
+	return out
 }
 
 func (r *Reconciler) list(ctx context.Context, w *world, list client.ObjectList) error {

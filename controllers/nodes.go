@@ -16,9 +16,14 @@ import (
 	"github.com/eiri/seppen/controllers/roster"
 )
 
+// observeRoster takes up the connections to the cluster's nodes.
+func (r *Reconciler) observeRoster(_ context.Context, w *world) error {
+	w.roster = r.rosters.of(client.ObjectKeyFromObject(w.cluster), w.id, w.secret)
+	return nil
+}
+
 // observeNodes asks the roster what the nodes' processes said, of the pods there are.
 func (r *Reconciler) observeNodes(_ context.Context, w *world) error {
-	w.roster = r.rosters.of(client.ObjectKeyFromObject(w.cluster), w.id, w.secret)
 	w.sights = make(map[string]*roster.Sight)
 	if w.roster == nil {
 		return nil

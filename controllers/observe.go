@@ -37,7 +37,7 @@ type world struct {
 	frozen  bool           // nothing may be done to the cluster's objects; stop says why
 
 	sets map[string]*appsv1.StatefulSet // by name, as far as they are labelled as ours
-	pods map[string]*corev1.Pod         // by name, as far as one of sets controls them
+	pods map[string]*corev1.Pod         // by name, those that one of sets controls or a member lives in
 	have map[string]client.Object       // the other objects, by kind
 
 	roster *roster.Roster // nil: without a secret
@@ -73,7 +73,7 @@ func (r *Reconciler) observe(ctx context.Context, c *v1alpha1.SeppenCluster) (*w
 	}
 	w.observeSpec()
 	for _, observe := range []func(context.Context, *world) error{
-		r.observeLayout, r.observeSecret, r.observeSets, r.observePods, r.observeServices, r.observePolicies,
+		r.observeLayout, r.observeSecret, r.observeRoster, r.observeSets, r.observePods, r.observeServices, r.observePolicies,
 		r.observeNodes, r.missLayout, r.observeDeaths, r.observeMachines,
 	} {
 		if err := observe(ctx, w); err != nil {
