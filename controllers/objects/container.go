@@ -39,9 +39,9 @@ func container(c *v1alpha1.SeppenCluster, defaultImage string) corev1.Container 
 		},
 		// A minute to start. The first probe comes at once and then one each second, so that
 		// a node is seen as soon as it listens.
-		StartupProbe: probe("/healthz", 1, 1, 60),
+		StartupProbe: ending(probe("/healthz", 1, 1, 60)),
 		// Slow to anger: a restart loses all that the node holds.
-		LivenessProbe: probe("/healthz", 10, 5, 6),
+		LivenessProbe: ending(probe("/healthz", 10, 5, 6)),
 		// Quick, as clients are sent to a node as long as it is ready.
 		ReadinessProbe: probe("/readyz", 1, 2, 3),
 		// Why a node ended is then in the pod's status, where the operator reads it.
@@ -73,6 +73,13 @@ func probe(path string, period, timeout, failures int32) *corev1.Probe {
 		FailureThreshold: failures,
 		SuccessThreshold: 1,
 	}
+}
+
+// ending is a probe that has the process stopped. The pod's grace period is for one that can be
+// copied meanwhile: one that is stuck must not wait for the end of that.
+func ending(p *corev1.Probe) *corev1.Probe {
+	p.TerminationGracePeriodSeconds = new(int64(stopTime.Seconds()))
+	return p
 }
 
 // secretVolume is the cluster's secret as a file, under one name whatever its key is. The
