@@ -25,6 +25,7 @@ type plan struct {
 	objects    []wanted
 	dropSets   []*appsv1.StatefulSet // of nodes that are no more
 	dropPods   []*corev1.Pod         // that hold nothing and are to be made anew
+	shape      []layout.Range        // that nodes goes by
 	nodes      membership.Plan
 	known      []membership.Node // what nodes goes by
 	next       *layouts.Content  // nil: the record stays
