@@ -39,7 +39,8 @@ func (w *world) planDrops(p *plan) {
 		if pod == nil || !pod.DeletionTimestamp.IsZero() || !slices.Contains(p.nodes.Stay, name) {
 			continue
 		}
-		if w.outdated(name) && w.holdsNothing(pod) || w.mistaken(name) || w.isRetired(name, pod) {
+		anew := w.outdated(name) || w.mistaken(name) || w.emptied(pod)
+		if anew && w.holdsNothing(pod) || w.isRetired(name, pod) {
 			p.dropPods = append(p.dropPods, pod)
 		}
 	}

@@ -87,14 +87,10 @@ func (m *machines) remembered(name string, now time.Time) (node *corev1.Node, fr
 	return k.node, known && now.Sub(k.at) < age
 }
 
-// observeMachines looks at the machines on which pods run that hold something, or that are
-// being deleted.
+// observeMachines looks at the machines on which pods run.
 func (r *Reconciler) observeMachines(ctx context.Context, w *world) error {
 	w.machines = make(map[string]*corev1.Node)
 	for _, pod := range w.pods {
-		if w.record.Layout == nil || w.holdsNothing(pod) && pod.DeletionTimestamp.IsZero() {
-			continue
-		}
 		w.machines[pod.Spec.NodeName] = r.machines.of(ctx, r.Live, pod.Spec.NodeName, w.now)
 	}
 	w.sighted = r.machines.readable(w.now)
@@ -108,14 +104,21 @@ var states = []string{
 	corev1.TaintNodePIDPressure, corev1.TaintNodeNetworkUnavailable,
 }
 
-// emptied tells whether a pod's machine is being emptied: it is cordoned, or no such pod may
-// come to it, or stay.
+// cordon is the taint that a machine has which is cordoned, at once or a moment later.
+var cordon = corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}
+
+// emptied tells whether a pod's machine is being emptied: no such pod may come to it, or stay.
+// One that may come though the machine is cordoned would come again.
 func (w *world) emptied(pod *corev1.Pod) bool {
 	machine := w.machines[pod.Spec.NodeName]
 	if machine == nil {
 		return false
 	}
-	return machine.Spec.Unschedulable || slices.ContainsFunc(machine.Spec.Taints, func(t corev1.Taint) bool {
+	taints := machine.Spec.Taints
+	if machine.Spec.Unschedulable {
+		taints = append(slices.Clone(taints), cordon)
+	}
+	return slices.ContainsFunc(taints, func(t corev1.Taint) bool {
 		return t.Effect != corev1.TaintEffectPreferNoSchedule && !slices.Contains(states, t.Key) && !tolerated(pod, &t)
 	})
 }

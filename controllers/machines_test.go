@@ -79,13 +79,16 @@ func TestMachines(t *testing.T) {
 	}
 }
 
-// A pod that holds something is looked after, one that does not is not.
+// The machines of all pods are looked at, also of those that hold nothing.
 func TestObserveMachines(t *testing.T) {
-	for phase, want := range map[layout.Phase]int{layout.Serving: 1, layout.Joining: 0} {
+	for phase, change := range map[layout.Phase]func(w *world){
+		layout.Serving: func(*world) {}, layout.Joining: func(*world) {}, layout.Attached: func(w *world) { w.record.Layout = nil },
+	} {
 		w := single(phase)
 		w.pods["snow-0-255"].Spec.NodeName = "m"
+		change(w)
 		r := &registry{}
-		if err := (&Reconciler{Live: r}).observeMachines(t.Context(), w); err != nil || r.reads != want || !w.sighted {
+		if err := (&Reconciler{Live: r}).observeMachines(t.Context(), w); err != nil || r.reads != 1 || !w.sighted {
 			t.Errorf("%s: %v, %d reads", phase, err, r.reads)
 		}
 	}

@@ -26,6 +26,9 @@ func TestFactsOfANode(t *testing.T) {
 			w.pods["snow-0-255"].DeletionTimestamp = new(metav1.NewTime(someTime.Add(-ago)))
 		}
 	}
+	hasTime := func(w *world) { w.pods["snow-0-255"].DeletionGracePeriodSeconds = new(int64(600)) }
+	deaf := func(w *world) { w.sights["snow-0-255"].Status = nil }
+	replaced := func(w *world) { w.sights["snow-0-255"].Pod = "another" }
 	nothing := func(w *world) { w.record.Layout.Members = w.record.Layout.Members[:1] }
 	joins := func(w *world) { w.record.Layout.Members[1].Phase = layout.Joining }
 	cordon := func(w *world) {
@@ -41,23 +44,28 @@ func TestFactsOfANode(t *testing.T) {
 		changes []func(w *world)
 		want    membership.Node
 	}{
-		"all is well":                      {nil, membership.Node{}},
-		"being deleted":                    {[]func(*world){deleted(-time.Minute)}, membership.Node{Ends: true}},
-		"being deleted, of nothing":        {[]func(*world){deleted(-time.Minute), nothing}, membership.Node{}},
-		"being deleted, and joining":       {[]func(*world){deleted(-time.Minute), joins}, membership.Node{}},
-		"being deleted, and dead":          {[]func(*world){deleted(-time.Minute), dead}, membership.Node{}},
-		"overdue a little, of nothing":     {[]func(*world){deleted(20 * time.Second), nothing}, membership.Node{}},
-		"overdue for long, of nothing":     {[]func(*world){deleted(40 * time.Second), nothing}, membership.Node{Ends: true}},
-		"on a lost machine, of nothing":    {[]func(*world){deleted(-time.Minute), nothing, lost}, membership.Node{Ends: true}},
-		"on a lost machine, there still":   {[]func(*world){lost}, membership.Node{}},
-		"told to stop":                     {[]func(*world){told}, membership.Node{Ends: true}},
-		"told to stop, of nothing":         {[]func(*world){told, nothing}, membership.Node{}},
-		"its machine is cordoned":          {[]func(*world){cordon}, membership.Node{Moves: true}},
-		"it joins on a cordoned machine":   {[]func(*world){cordon, joins}, membership.Node{}},
-		"of an older template":             {[]func(*world){other}, membership.Node{Old: true}},
-		"of an older template, of nothing": {[]func(*world){other, nothing}, membership.Node{}},
-		"of an invalid spec":               {[]func(*world){other, func(w *world) { w.asked = nil }}, membership.Node{}},
-		"no pod":                           {[]func(*world){cordon, other, func(w *world) { clear(w.pods) }}, membership.Node{}},
+		"all is well":                                    {nil, membership.Node{}},
+		"being deleted":                                  {[]func(*world){deleted(-time.Minute)}, membership.Node{Ends: true}},
+		"being deleted, of nothing":                      {[]func(*world){deleted(-time.Minute), nothing}, membership.Node{}},
+		"being deleted, and joining":                     {[]func(*world){deleted(-time.Minute), joins}, membership.Node{}},
+		"being deleted, and dead":                        {[]func(*world){deleted(-time.Minute), dead}, membership.Node{}},
+		"overdue a little, of nothing":                   {[]func(*world){deleted(20 * time.Second), nothing}, membership.Node{}},
+		"overdue for long, of nothing":                   {[]func(*world){deleted(40 * time.Second), nothing}, membership.Node{Ends: true}},
+		"being deleted for a wink, of nothing, and deaf": {[]func(*world){deleted(-580 * time.Second), nothing, hasTime, deaf}, membership.Node{}},
+		"being deleted for long, of nothing, and deaf":   {[]func(*world){deleted(-560 * time.Second), nothing, hasTime, deaf}, membership.Node{Ends: true}},
+		"being deleted for long, of nothing, and heard":  {[]func(*world){deleted(-560 * time.Second), nothing, hasTime}, membership.Node{}},
+		"being deleted for long, and another is heard":   {[]func(*world){deleted(-560 * time.Second), nothing, hasTime, replaced}, membership.Node{Ends: true}},
+		"being deleted for long, no more is known":       {[]func(*world){deleted(-10 * time.Second), nothing, deaf}, membership.Node{}},
+		"on a lost machine, of nothing":                  {[]func(*world){deleted(-time.Minute), nothing, lost}, membership.Node{Ends: true}},
+		"on a lost machine, there still":                 {[]func(*world){lost}, membership.Node{}},
+		"told to stop":                                   {[]func(*world){told}, membership.Node{Ends: true}},
+		"told to stop, of nothing":                       {[]func(*world){told, nothing}, membership.Node{}},
+		"its machine is cordoned":                        {[]func(*world){cordon}, membership.Node{Moves: true}},
+		"it joins on a cordoned machine":                 {[]func(*world){cordon, joins}, membership.Node{}},
+		"of an older template":                           {[]func(*world){other}, membership.Node{Old: true}},
+		"of an older template, of nothing":               {[]func(*world){other, nothing}, membership.Node{}},
+		"of an invalid spec":                             {[]func(*world){other, func(w *world) { w.asked = nil }}, membership.Node{}},
+		"no pod":                                         {[]func(*world){cordon, other, func(w *world) { clear(w.pods) }}, membership.Node{}},
 	} {
 		w := single(layout.Serving)
 		w.now, w.asked = someTime, w.names
@@ -91,80 +99,25 @@ func TestFurthest(t *testing.T) {
 	}
 }
 
-// With a spec that is not valid the shape is the one that was recorded last. What the status says
-// of nodes is older than the record, so it does not count: by it one node that ends would bring
-// in another one in each look.
+// A spec that is not valid keeps the shape that the nodes have which are not on their way out.
 func TestShapeOfAnInvalidSpec(t *testing.T) {
-	whole := []layout.Range{{Lo: 0, Hi: 255}}
+	w := single(layout.Serving)
+	come, _ := layout.ParseName("snow-r1-0-255")
+	w.names = append(w.names, come)
 	for name, tt := range map[string]struct {
-		recorded []layout.Range
-		happens  func(w *world)
-		want     int // nodes after many looks
+		goes []bool
+		want int
 	}{
-		"nothing happens":                       {whole, func(*world) {}, 1},
-		"of an older operator, nothing happens": {nil, func(*world) {}, 1},
-		"one ends":                              {whole, ended, 2},
-		"of an older operator, one ends":        {nil, ended, 2},
-		"one moves":                             {whole, cordoned, 2},
-		"of an older operator, one moves":       {nil, cordoned, 2},
+		"one goes":         {[]bool{true, false}, 1},
+		"all go, they say": {[]bool{true, true}, 2},
+		"nobody knows":     {nil, 2},
 	} {
-		w := single(layout.Serving)
-		w.record.Shape, w.now = tt.recorded, someTime
-		w.cluster.Name = "snow"
-		w.cluster.Status.Nodes = []v1alpha1.NodeStatus{{Name: "snow-0-255"}} // and it is not written again
-		tt.happens(w)
-		for range 20 {
-			p := &plan{}
-			w.planNodes(p, "")
-			if next := w.changes(p); next != nil {
-				w.record.Content, w.names = *next, next.Names
-			}
+		w.cluster.Status.Nodes = nil
+		for i, goes := range tt.goes {
+			w.cluster.Status.Nodes = append(w.cluster.Status.Nodes, v1alpha1.NodeStatus{Name: w.names[i].String(), Retiring: goes})
 		}
-		if len(w.names) != tt.want || w.record.Serial != uint64(tt.want-1) {
-			t.Errorf("%s: serial %d, %v", name, w.record.Serial, w.names)
-		}
-	}
-}
-
-func ended(w *world) {
-	w.pods["snow-0-255"].DeletionTimestamp = new(metav1.NewTime(someTime.Add(time.Minute)))
-}
-
-func cordoned(w *world) {
-	w.pods["snow-0-255"].Spec.NodeName = "m"
-	w.machines = map[string]*corev1.Node{"m": {Spec: corev1.NodeSpec{Unschedulable: true}}}
-}
-
-// The shape is written with the nodes that it brings, with each step, and alone if no node changes.
-func TestShapeIsRecorded(t *testing.T) {
-	whole, upper, lower := layout.Range{Lo: 0, Hi: 255}, layout.Range{Lo: 128, Hi: 255}, layout.Range{Lo: 0, Hi: 127}
-	for name, tt := range map[string]struct {
-		recorded, asked, want []layout.Range // want: written; none: nothing is
-	}{
-		"as recorded":                  {[]layout.Range{whole}, []layout.Range{whole}, nil},
-		"as the nodes are":             {nil, []layout.Range{whole}, nil},
-		"another one":                  {[]layout.Range{whole}, []layout.Range{upper, lower}, []layout.Range{lower, upper}},
-		"the nodes are there already":  {[]layout.Range{lower, upper}, []layout.Range{whole}, []layout.Range{whole}},
-		"by an older operator, others": {nil, []layout.Range{whole, whole}, []layout.Range{whole, whole}},
-	} {
-		w := single(layout.Serving)
-		w.cluster.Name, w.record.Shape = "snow", tt.recorded
-		w.asked = nil
-		for _, r := range tt.asked {
-			w.asked = append(w.asked, layout.Name{Base: "snow", Range: r})
-		}
-		w.pods["snow-0-255"].Labels = map[string]string{objects.RevisionLabel: objects.Revision(w.cluster, "")}
-		p := &plan{}
-		w.planNodes(p, "")
-		var got []layout.Range
-		if next := w.changes(p); next != nil {
-			got = next.Shape
-		}
-		if !slices.Equal(got, tt.want) {
+		if got := w.shape(); len(got) != tt.want {
 			t.Errorf("%s: %v", name, got)
-		}
-		if step := w.follows(p, w.record.Layout); !slices.Equal(step.Shape, p.shape) || len(p.shape) == 0 {
-			t.Errorf("%s: with a step %v", name, step.Shape)
 		}
 	}
 }
@@ -180,6 +133,9 @@ func TestEmptied(t *testing.T) {
 		toleration *corev1.Toleration
 		want       bool
 	}{
+		"cordoned, and it may come": {true, nil, &corev1.Toleration{Key: corev1.TaintNodeUnschedulable, Operator: corev1.TolerationOpExists}, false},
+		"cordoned, and it may stay": {true, nil, &corev1.Toleration{Key: corev1.TaintNodeUnschedulable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute}, true},
+		"cordoned and more":         {true, taint("k", corev1.TaintEffectNoSchedule), &corev1.Toleration{Key: corev1.TaintNodeUnschedulable, Operator: corev1.TolerationOpExists}, true},
 		"nothing":                   {false, nil, nil, false},
 		"cordoned":                  {true, nil, nil, true},
 		"for nobody new":            {false, taint("k", corev1.TaintEffectNoSchedule), nil, true},
@@ -239,6 +195,42 @@ func TestRetired(t *testing.T) {
 		seen := w.observations(&plan{})
 		if name == "retired" && (len(seen) != 1 || !seen[0].Unfit) {
 			t.Errorf("it may become a member: %+v", seen)
+		}
+	}
+}
+
+// A pod that holds nothing on a machine that is being emptied is made anew, elsewhere: it need not
+// be moved, and it must not hold up whoever empties the machine.
+func TestDropsOnAMachineThatIsEmptied(t *testing.T) {
+	nothing := func(w *world) { w.record.Layout.Members = w.record.Layout.Members[:1] }
+	for name, tt := range map[string]struct {
+		change func(w *world)
+		want   bool
+	}{
+		"no member":         {nothing, true},
+		"before the layout": {func(w *world) { w.record.Layout = nil }, true},
+		"joining":           {func(w *world) { w.record.Layout.Members[1].Phase = layout.Joining }, true},
+		"dead":              {func(w *world) { w.dead[layout.ID{2}] = "it ended" }, true},
+		"serving":           {func(*world) {}, false},
+		"attached":          {func(w *world) { w.record.Layout.Members[1].Phase = layout.Attached }, false},
+		"on another machine": {func(w *world) {
+			nothing(w)
+			w.pods["snow-0-255"].Spec.NodeName = "n"
+		}, false},
+		"it is being deleted": {func(w *world) {
+			nothing(w)
+			w.pods["snow-0-255"].DeletionTimestamp = new(metav1.NewTime(someTime))
+		}, false},
+	} {
+		w := single(layout.Serving)
+		w.now, w.asked = someTime, w.names
+		w.pods["snow-0-255"].Spec.NodeName = "m"
+		w.machines = map[string]*corev1.Node{"m": {Spec: corev1.NodeSpec{Unschedulable: true}}}
+		tt.change(w)
+		p := &plan{nodes: membership.Plan{Stay: w.names}}
+		w.planDrops(p)
+		if got := len(p.dropPods) == 1; got != tt.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

@@ -93,12 +93,15 @@ func TestMistaken(t *testing.T) {
 		want   bool
 	}{
 		"it has another secret": {func(*world) {}, true},
-		"so has the operator":   {func(w *world) { w.secret = nil }, false},
-		"it does not answer":    {func(w *world) { w.sights["snow-0-255"].Err = errors.New("connection refused") }, false},
-		"it was another pod":    {func(w *world) { w.sights["snow-0-255"].Pod = "another" }, false},
+		"a member lives in it": {func(w *world) {
+			w.record.Layout.Members = append(w.record.Layout.Members, layout.Member{Home: "home", Incarnation: layout.ID{3}, Phase: layout.Serving})
+		}, false},
+		"so has the operator": {func(w *world) { w.secret = nil }, false},
+		"it does not answer":  {func(w *world) { w.sights["snow-0-255"].Err = errors.New("connection refused") }, false},
+		"it was another pod":  {func(w *world) { w.sights["snow-0-255"].Pod = "another" }, false},
 	} {
 		w := single(layout.Serving)
-		w.secret = secret
+		w.secret, w.record.Layout.Members = secret, w.record.Layout.Members[:1]
 		w.sights["snow-0-255"].Status, w.sights["snow-0-255"].Err = nil, roster.ErrSecret
 		tt.change(w)
 		p := &plan{}
