@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 // planNodes decides which nodes there are from now on. Before the first layout these are the
 // ones that the spec asks for.
 func (w *world) planNodes(p *plan, image string) {
+	p.shape = w.shape()
 	if w.record.Layout == nil || w.frozen {
 		p.nodes = membership.Plan{Nodes: w.names, Stay: w.names, Serial: w.record.Serial}
 		return
@@ -24,26 +26,32 @@ func (w *world) planNodes(p *plan, image string) {
 	for i, name := range w.names {
 		nodes[i] = w.node(name, revision)
 	}
-	wish := membership.Wish{Cluster: w.cluster.Name, Shape: w.shape(), Surge: w.cluster.Spec.MaxSurge()}
+	wish := membership.Wish{Cluster: w.cluster.Name, Shape: p.shape, Surge: w.cluster.Spec.MaxSurge()}
 	p.nodes = membership.Next(wish, nodes, w.record.Serial)
 	p.known = nodes
 }
 
 // shape is the ranges that the spec asks for. Of a spec that is not valid nothing can be known:
-// then it is those of the nodes that are not on their way out.
+// then it is the one that the nodes were planned by last.
 func (w *world) shape() []layout.Range {
 	if w.asked != nil {
-		return membership.Shape(w.asked)
+		return inOrder(membership.Shape(w.asked))
 	}
-	goes := make(map[string]bool)
-	for i := range w.cluster.Status.Nodes {
-		goes[w.cluster.Status.Nodes[i].Name] = w.cluster.Status.Nodes[i].Retiring
+	return w.recordedShape()
+}
+
+// recordedShape is the record's. In one of an older operator each node has its range.
+func (w *world) recordedShape() []layout.Range {
+	if len(w.record.Shape) > 0 {
+		return w.record.Shape
 	}
-	stay := slices.DeleteFunc(slices.Clone(w.names), func(n layout.Name) bool { return goes[n.String()] })
-	if len(layout.Uncovered(stay)) > 0 {
-		stay = w.names
-	}
-	return membership.Shape(stay)
+	return inOrder(membership.Shape(w.names))
+}
+
+// inOrder sorts the ranges of a shape: in another order it is the same one.
+func inOrder(shape []layout.Range) []layout.Range {
+	slices.SortFunc(shape, func(a, b layout.Range) int { return cmp.Or(cmp.Compare(a.Lo, b.Lo), cmp.Compare(a.Hi, b.Hi)) })
+	return shape
 }
 
 // node is what is known of one.
@@ -108,12 +116,14 @@ func (w *world) ending() map[layout.ID]time.Duration {
 	return out
 }
 
-// changes is what the record is to become if other nodes are planned than there are; nil if not.
+// changes is what the record is to become if other nodes are planned than there are, or by
+// another shape; nil if not.
 func (w *world) changes(p *plan) *layouts.Content {
-	if w.record.Layout == nil || p.nodes.Serial == w.record.Serial && layout.SameNames(p.nodes.Nodes, w.names) {
+	same := p.nodes.Serial == w.record.Serial && layout.SameNames(p.nodes.Nodes, w.names) && slices.Equal(p.shape, w.recordedShape())
+	if w.record.Layout == nil || same {
 		return nil
 	}
-	return &layouts.Content{Layout: w.record.Layout, Names: p.nodes.Nodes, Serial: p.nodes.Serial}
+	return &layouts.Content{Layout: w.record.Layout, Names: p.nodes.Nodes, Serial: p.nodes.Serial, Shape: p.shape}
 }
 
 // follows is what the record is to become with the next layout: a node that goes and whose last
@@ -123,7 +133,7 @@ func (w *world) follows(p *plan, next *layout.Layout) *layouts.Content {
 	names := slices.DeleteFunc(slices.Clone(w.names), func(n layout.Name) bool {
 		return !slices.Contains(p.nodes.Stay, n) && !slices.Contains(members, n)
 	})
-	return &layouts.Content{Layout: next, Names: names, Serial: w.record.Serial}
+	return &layouts.Content{Layout: next, Names: names, Serial: w.record.Serial, Shape: p.shape}
 }
 
 // isRetired tells whether a node's process can be no member any more, and is none.

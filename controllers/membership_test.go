@@ -99,25 +99,80 @@ func TestFurthest(t *testing.T) {
 	}
 }
 
-// A spec that is not valid keeps the shape that the nodes have which are not on their way out.
+// With a spec that is not valid the shape is the one that was recorded last. What the status says
+// of nodes is older than the record, so it does not count: by it one node that ends would bring
+// in another one in each look.
 func TestShapeOfAnInvalidSpec(t *testing.T) {
-	w := single(layout.Serving)
-	come, _ := layout.ParseName("snow-r1-0-255")
-	w.names = append(w.names, come)
+	whole := []layout.Range{{Lo: 0, Hi: 255}}
 	for name, tt := range map[string]struct {
-		goes []bool
-		want int
+		recorded []layout.Range
+		happens  func(w *world)
+		want     int // nodes after many looks
 	}{
-		"one goes":         {[]bool{true, false}, 1},
-		"all go, they say": {[]bool{true, true}, 2},
-		"nobody knows":     {nil, 2},
+		"nothing happens":                       {whole, func(*world) {}, 1},
+		"of an older operator, nothing happens": {nil, func(*world) {}, 1},
+		"one ends":                              {whole, ended, 2},
+		"of an older operator, one ends":        {nil, ended, 2},
+		"one moves":                             {whole, cordoned, 2},
+		"of an older operator, one moves":       {nil, cordoned, 2},
 	} {
-		w.cluster.Status.Nodes = nil
-		for i, goes := range tt.goes {
-			w.cluster.Status.Nodes = append(w.cluster.Status.Nodes, v1alpha1.NodeStatus{Name: w.names[i].String(), Retiring: goes})
+		w := single(layout.Serving)
+		w.record.Shape, w.now = tt.recorded, someTime
+		w.cluster.Name = "snow"
+		w.cluster.Status.Nodes = []v1alpha1.NodeStatus{{Name: "snow-0-255"}} // and it is not written again
+		tt.happens(w)
+		for range 20 {
+			p := &plan{}
+			w.planNodes(p, "")
+			if next := w.changes(p); next != nil {
+				w.record.Content, w.names = *next, next.Names
+			}
 		}
-		if got := w.shape(); len(got) != tt.want {
+		if len(w.names) != tt.want || w.record.Serial != uint64(tt.want-1) {
+			t.Errorf("%s: serial %d, %v", name, w.record.Serial, w.names)
+		}
+	}
+}
+
+func ended(w *world) {
+	w.pods["snow-0-255"].DeletionTimestamp = new(metav1.NewTime(someTime.Add(time.Minute)))
+}
+
+func cordoned(w *world) {
+	w.pods["snow-0-255"].Spec.NodeName = "m"
+	w.machines = map[string]*corev1.Node{"m": {Spec: corev1.NodeSpec{Unschedulable: true}}}
+}
+
+// The shape is written with the nodes that it brings, with each step, and alone if no node changes.
+func TestShapeIsRecorded(t *testing.T) {
+	whole, upper, lower := layout.Range{Lo: 0, Hi: 255}, layout.Range{Lo: 128, Hi: 255}, layout.Range{Lo: 0, Hi: 127}
+	for name, tt := range map[string]struct {
+		recorded, asked, want []layout.Range // want: written; none: nothing is
+	}{
+		"as recorded":                  {[]layout.Range{whole}, []layout.Range{whole}, nil},
+		"as the nodes are":             {nil, []layout.Range{whole}, nil},
+		"another one":                  {[]layout.Range{whole}, []layout.Range{upper, lower}, []layout.Range{lower, upper}},
+		"the nodes are there already":  {[]layout.Range{lower, upper}, []layout.Range{whole}, []layout.Range{whole}},
+		"by an older operator, others": {nil, []layout.Range{whole, whole}, []layout.Range{whole, whole}},
+	} {
+		w := single(layout.Serving)
+		w.cluster.Name, w.record.Shape = "snow", tt.recorded
+		w.asked = nil
+		for _, r := range tt.asked {
+			w.asked = append(w.asked, layout.Name{Base: "snow", Range: r})
+		}
+		w.pods["snow-0-255"].Labels = map[string]string{objects.RevisionLabel: objects.Revision(w.cluster, "")}
+		p := &plan{}
+		w.planNodes(p, "")
+		var got []layout.Range
+		if next := w.changes(p); next != nil {
+			got = next.Shape
+		}
+		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v", name, got)
+		}
+		if step := w.follows(p, w.record.Layout); !slices.Equal(step.Shape, p.shape) || len(p.shape) == 0 {
+			t.Errorf("%s: with a step %v", name, step.Shape)
 		}
 	}
 }
