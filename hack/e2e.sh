@@ -81,5 +81,5 @@ E2E_BINARY=$PWD/dist/linux/$(go env GOARCH)/seppen
 export E2E_BINARY
 said "the cluster is up, with the image"
 
-go -C hack/e2e test -count=1 -timeout=12m -parallel=6 "$@"
+go -C hack/e2e test -count=1 -timeout=20m -parallel=6 "$@"
 said "tests"
