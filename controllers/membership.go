@@ -27,7 +27,7 @@ func (w *world) planNodes(p *plan, image string) {
 		nodes[i] = w.node(name, revision)
 	}
 	wish := membership.Wish{Cluster: w.cluster.Name, Shape: p.shape, Surge: w.cluster.Spec.MaxSurge()}
-	p.nodes = membership.Next(wish, nodes, w.record.Serial)
+	p.nodes = membership.Next(wish, nodes, w.serial())
 	p.known = nodes
 }
 

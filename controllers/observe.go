@@ -38,6 +38,7 @@ type world struct {
 
 	sets map[string]*appsv1.StatefulSet // by name, as far as they are labelled as ours
 	pods map[string]*corev1.Pod         // by name, those that one of sets controls or a member lives in
+	left map[string]bool                // nodes that are not in the record, and of which a set or pod is there
 	have map[string]client.Object       // the other objects, by kind
 
 	roster *roster.Roster // nil: without a secret
@@ -73,7 +74,7 @@ func (r *Reconciler) observe(ctx context.Context, c *v1alpha1.SeppenCluster) (*w
 	}
 	w.observeSpec()
 	for _, observe := range []func(context.Context, *world) error{
-		r.observeLayout, r.observeSecret, r.observeRoster, r.observeSets, r.observePods, r.observeServices, r.observePolicies,
+		r.observeLayout, r.observeSecret, r.observeRoster, r.observeSets, r.observePods, r.observeLeft, r.observeServices, r.observePolicies,
 		r.observeNodes, r.missLayout, r.observeDeaths, r.observeMachines,
 	} {
 		if err := observe(ctx, w); err != nil {

@@ -63,9 +63,10 @@ func (w *world) again(p *plan) time.Duration {
 	return look
 }
 
-// calm tells whether all nodes stay and are members that serve, and there are no others.
+// calm tells whether all nodes stay and are members that serve, and there are no others, nor
+// anything that is left of others.
 func (w *world) calm(p *plan) bool {
-	if w.record.Layout == nil || !layout.SameNames(p.nodes.Stay, w.names) || len(w.record.Layout.Members) != len(w.names) {
+	if w.record.Layout == nil || len(w.left) > 0 || !layout.SameNames(p.nodes.Stay, w.names) || len(w.record.Layout.Members) != len(w.names) {
 		return false
 	}
 	return !slices.ContainsFunc(w.record.Layout.Members, func(m layout.Member) bool {
@@ -113,10 +114,10 @@ func (w *world) planObjects(p *plan, image, namespace string) {
 }
 
 // budget is how many pods must stay. While nodes come and go, or not all serve, none may be
-// evicted.
+// evicted: pods of nodes that are no more count as long as they are there.
 func (w *world) budget(p *plan) int {
 	if !w.calm(p) {
-		return len(w.names)
+		return len(w.names) + len(w.left)
 	}
 	return len(w.names) - objects.Evictable(objects.Copies(w.names))
 }

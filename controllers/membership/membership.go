@@ -59,7 +59,7 @@ type Plan struct {
 func Next(w Wish, nodes []Node, serial uint64) Plan {
 	d := &decision{wish: w, nodes: sorted(nodes), serial: serial}
 	for i := range nodes {
-		d.serial = max(d.serial, number(w.Cluster, nodes[i].Name.Base))
+		d.serial = max(d.serial, Number(w.Cluster, nodes[i].Name.Base))
 	}
 	stay := d.best()
 	budget := max(w.Surge, 1) - d.going(stay)
@@ -205,8 +205,8 @@ func byRing(a, b layout.Name) int {
 
 func base(cluster string, serial uint64) string { return fmt.Sprintf("%s-r%d", cluster, serial) }
 
-// number is the serial in a node's base, 0 if there is none.
-func number(cluster, base string) uint64 {
+// Number is the serial in a node's base, 0 if there is none.
+func Number(cluster, base string) uint64 {
 	text, ok := strings.CutPrefix(base, cluster+"-r")
 	if !ok {
 		return 0

@@ -195,7 +195,7 @@ func examine(t *rapid.T, w Wish, nodes []Node, serial uint64, p Plan) {
 		}
 	}
 	for _, n := range p.Added {
-		if _, was := by[n]; was || number("c", n.Base) <= serial || p.Serial < number("c", n.Base) {
+		if _, was := by[n]; was || Number("c", n.Base) <= serial || p.Serial < Number("c", n.Base) {
 			t.Fatalf("%s is not new", n)
 		}
 	}
