@@ -113,7 +113,7 @@ var mutants = []mutant{
 	{"15d values are placed where nobody serves", []edit{
 		{ours + "serve.go", "\tif owners.Primary == nil {", "\tif false {"},
 		{ours + "coordinator.go", "\tif owners.Primary == nil {", "\tif false {"},
-	}, many, "parts"},
+	}, few, "parts"},
 	{"16 the view is not looked at again after a value was stored", []edit{
 		{ours + "serve.go", "\tp.mem.keep(b.UID, b.Witness)\n\tp.stall()\n\treturn p.current(epoch, p.viewOf(b))\n", "\tp.mem.keep(b.UID, b.Witness)\n\tp.stall()\n\treturn nil\n"},
 		{ours + "serve.go", "\treturn had, p.current(epoch, p.viewOf(b))\n", "\treturn had, nil\n"},
@@ -146,5 +146,5 @@ var mutants = []mutant{
 	{"27 the primaries are asked by different layouts", []edit{
 		{ours + "freeing.go", "refs{wire.Refs{Refs: asked}, epoch}", "refs{wire.Refs{Refs: asked}, max(epoch, a.p.epoch())}"},
 		{ours + "freeing.go", "a.p.refers(a.t, asked, epoch)", "a.p.refers(a.t, asked, max(epoch, a.p.epoch()))"},
-	}, many, "turns"},
+	}, few, "turns"},
 }
