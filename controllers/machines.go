@@ -2,96 +2,23 @@ package controllers
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
-
-const (
-	// machineAge is how old what is known of a machine may be, and so how soon it is seen that
-	// one is cordoned.
-	machineAge = 5 * time.Second
-	// machinePace is how often machines are asked about at most, however many there are: with
-	// more than a hundred, each is asked about less often.
-	machinePace = 50 * time.Millisecond
-	// refusedAge is for how long an operator that may not read machines does not try.
-	refusedAge = time.Minute
-)
-
-// machines are what is known of Nodes, whose word is to be had by their names only: nobody who
-// looks after one cluster needs the list of them.
-type machines struct {
-	mu      sync.Mutex
-	known   map[string]knownMachine
-	refused time.Time // when it was last said that the operator may not
-}
-
-type knownMachine struct {
-	node *corev1.Node // nil: there is none
-	at   time.Time
-}
-
-// readable tells whether the operator may read machines, as far as is known.
-func (m *machines) readable(now time.Time) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.refused.IsZero() || now.Sub(m.refused) >= refusedAge
-}
-
-// of is a machine as it was a moment ago; nil if it is not known.
-func (m *machines) of(ctx context.Context, live client.Reader, name string, now time.Time) *corev1.Node {
-	if name == "" || !m.readable(now) {
-		return nil
-	}
-	if node, fresh := m.remembered(name, now); fresh {
-		return node
-	}
-	node := &corev1.Node{}
-	err := live.Get(ctx, types.NamespacedName{Name: name}, node)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case apierrors.IsForbidden(err):
-		m.refused = now
-		return nil
-	case apierrors.IsNotFound(err):
-		node = nil
-	case err != nil:
-		log.FromContext(ctx).V(1).Info("a machine could not be read", "machine", name, "error", err.Error())
-		return m.known[name].node
-	}
-	if m.known == nil {
-		m.known = make(map[string]knownMachine)
-	}
-	m.known[name] = knownMachine{node, now}
-	return node
-}
-
-// remembered is what is known of a machine, if that is not too old.
-func (m *machines) remembered(name string, now time.Time) (node *corev1.Node, fresh bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	age := max(machineAge, time.Duration(len(m.known))*machinePace)
-	for other, k := range m.known {
-		if now.Sub(k.at) > 10*age {
-			delete(m.known, other) // nobody asks any more
-		}
-	}
-	k, known := m.known[name]
-	return k.node, known && now.Sub(k.at) < age
-}
 
 // observeMachines looks at the machines on which pods run.
 func (r *Reconciler) observeMachines(ctx context.Context, w *world) error {
-	w.machines = make(map[string]*corev1.Node)
+	names := make(map[string]bool)
 	for _, pod := range w.pods {
-		w.machines[pod.Spec.NodeName] = r.machines.of(ctx, r.Live, pod.Spec.NodeName, w.now)
+		names[pod.Spec.NodeName] = true
+	}
+	delete(names, "") // of pods that are bound to none
+	w.unseen = r.machines.refresh(ctx, r.Live, slices.Sorted(maps.Keys(names)), w.now)
+	w.machines = make(map[string]*corev1.Node)
+	for name := range names {
+		w.machines[name] = r.machines.of(name, w.now)
 	}
 	w.sighted = r.machines.readable(w.now)
 	return nil

@@ -49,6 +49,7 @@ type world struct {
 
 	machines map[string]*corev1.Node // of pods that hold something; nil: not known
 	sighted  bool                    // the operator may read machines
+	unseen   bool                    // it is the turn of others to be read
 
 	stop    *conditions.Stop // the first cause why not all can be done
 	wrote   bool             // the record was

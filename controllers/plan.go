@@ -51,7 +51,7 @@ func (w *world) again(p *plan) time.Duration {
 	switch {
 	case w.wrote:
 		return atOnce
-	case p.retry, w.unsure:
+	case p.retry, w.unsure, w.unseen:
 		return soon
 	case w.record.Layout == nil:
 		return look

@@ -163,6 +163,7 @@ func TestAgain(t *testing.T) {
 		"something was written":              {func(w *world, p *plan) { w.wrote, p.retry = true, true }, atOnce},
 		"something waits":                    {func(_ *world, p *plan) { p.retry = true }, soon},
 		"an answer is missing":               {func(w *world, _ *plan) { w.unsure = true }, soon},
+		"other machines are to be read":      {func(w *world, _ *plan) { w.sighted, w.unseen = true, true }, soon},
 		"somebody is silent":                 {func(w *world, _ *plan) { w.silent = map[layout.ID]time.Duration{{1}: time.Second} }, underway},
 		"somebody joins":                     {func(w *world, _ *plan) { w.record.Layout.Members[0].Phase = layout.Joining }, underway},
 		"somebody is away":                   {func(w *world, _ *plan) { w.names = append(w.names, layout.Name{Base: "ice"}) }, underway},
