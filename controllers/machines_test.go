@@ -23,6 +23,7 @@ type registry struct {
 	reads int
 	err   error
 	hangs bool
+	slow  time.Duration
 }
 
 func (r *registry) Get(ctx context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
@@ -34,6 +35,7 @@ func (r *registry) Get(ctx context.Context, key client.ObjectKey, o client.Objec
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	time.Sleep(r.slow)
 	o.SetName(key.Name)
 	return err
 }
@@ -106,7 +108,12 @@ func TestMachinesThatCannotBeRead(t *testing.T) {
 		for i := range names {
 			names[i] = fmt.Sprint("m", i)
 		}
-		for m.refresh(t.Context(), r, names, time.Now()) {
+		r.slow = machineTimeout - time.Millisecond // all of a look at the same time
+		began := time.Now()
+		for m.refresh(t.Context(), r, names, began) {
+		}
+		if took := time.Since(began); took != 3*r.slow {
+			t.Errorf("three looks took %s", took)
 		}
 		time.Sleep(machineAge)
 		r.reads, r.hangs = 0, true
