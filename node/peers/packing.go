@@ -37,7 +37,7 @@ func (p *buffer) free() { bufferPool.Put(p) }
 // packed is the values' body in a form other than the plain one; nil if none is understood, or
 // none pays.
 func (f *fetched) packed(forms wire.Form) *buffer {
-	if forms&wire.FormS2 == 0 || f.size > wire.MaxCompressed || f.size == 0 {
+	if forms&wire.FormS2 == 0 || f.size > wire.MaxCompressed || !f.shrinks() {
 		return nil
 	}
 	plain := newBuffer(int(f.size))
@@ -45,25 +45,27 @@ func (f *fetched) packed(forms wire.Form) *buffer {
 	if err := f.write(&filling{b: plain.b}); err != nil {
 		return nil // it fails in its plain form too, which tells
 	}
-	return compressed(plain.b)
-}
-
-// compressed returns a body in FormS2, nil if that does not pay.
-func compressed(plain []byte) *buffer {
 	// The block is written behind the form.
-	out := newBuffer(1 + s2.MaxEncodedLen(len(plain)))
-	if part := plain[:min(len(plain), sample)]; !pays(len(s2.Encode(out.b[1:], part)), len(part)) {
-		out.free()
-		return nil
-	}
-	block := s2.Encode(out.b[1:], plain)
-	if !pays(len(block), len(plain)) {
+	out := newBuffer(1 + s2.MaxEncodedLen(len(plain.b)))
+	block := s2.Encode(out.b[1:], plain.b)
+	if !pays(len(block), len(plain.b)) {
 		out.free()
 		return nil
 	}
 	out.b[0] = byte(wire.FormS2)
 	out.b = out.b[:1+len(block)]
 	return out
+}
+
+// shrinks tells whether the beginning of the body does.
+func (f *fetched) shrinks() bool {
+	first, block := newBuffer(sample), newBuffer(s2.MaxEncodedLen(sample))
+	defer first.free()
+	defer block.free()
+	some := filling{b: first.b}
+	_ = f.write(&some) // it fails where the sample is full
+	n := len(first.b) - len(some.b)
+	return pays(len(s2.Encode(block.b, first.b[:n])), n)
 }
 
 func pays(after, before int) bool { return after <= before-before/worth }
@@ -85,13 +87,14 @@ func unpacked(block []byte, most int64) (*buffer, error) {
 	return out, nil
 }
 
-// filling writes into memory that is there.
+// filling writes into memory that is there, until it is full.
 type filling struct{ b []byte }
 
 func (f *filling) Write(p []byte) (int, error) {
-	if len(p) > len(f.b) {
-		return 0, bytes.ErrTooLarge
+	n := copy(f.b, p)
+	f.b = f.b[n:]
+	if n < len(p) {
+		return n, bytes.ErrTooLarge
 	}
-	f.b = f.b[copy(f.b, p):]
-	return len(p), nil
+	return n, nil
 }
