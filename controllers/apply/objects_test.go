@@ -30,7 +30,7 @@ func TestObjectsOfAClusterSettle(t *testing.T) {
 			b.must(err)
 			wanted := []client.Object{
 				objects.Headless(c), objects.Client(c), objects.NetworkPolicy(c, ""),
-				objects.DisruptionBudget(c, len(names), objects.Copies(names)),
+				objects.DisruptionBudget(c, len(names)-objects.Evictable(objects.Copies(names))),
 			}
 			for _, name := range names {
 				wanted = append(wanted, objects.StatefulSet(c, name, "registry.example/seppen:v1"))

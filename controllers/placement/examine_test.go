@@ -79,7 +79,7 @@ func (o *opinion) slot(t interface{ Errorf(string, ...any) }, slot uint8) {
 			holdersLeft++
 		}
 		switch {
-		case held && !holds && !o.dead(id) && !o.unreachable(id) && !(phase == layout.Leaving && o.handedOver(slot)):
+		case held && !holds && !o.dead(id) && !o.unreachable(id) && (phase != layout.Leaving || !o.handedOver(slot)):
 			t.Errorf("I4, slot %d: %v went, and it was neither dead nor suspected nor cut off, and nobody took over", slot, id[0])
 		case phase == layout.Serving && kept == layout.Leaving && o.copiesThatStay(slot, ownersAre) < o.wanted(slot):
 			t.Errorf("I4, slot %d: %v leaves, and too few others serve", slot, id[0])

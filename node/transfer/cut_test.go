@@ -98,7 +98,7 @@ func TestJoinThroughCuts(t *testing.T) {
 		t.Errorf("only %d connections broke", cuts)
 	}
 	// Each break costs what was on its way of a batch, or of a page.
-	if most := (total+8<<20)*11/10 + cuts*(300<<10); back > int64(most) {
+	if most := (total+8<<20)*11/10 + cuts*(300<<10); back > most {
 		t.Errorf("%d bytes came for %d, with %d breaks", back, total+8<<20, cuts)
 	}
 }
