@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 links="loopback 1gbit"
 if [ "${1:-}" = --links ]; then links=$2; shift 2; fi
-make --no-print-directory build >&2
+[ -n "${SEPPEN:-}" ] || make --no-print-directory build >&2
 mkdir -p bin/bench
 go build -trimpath -o bin/bench/ ./hack/bench
 copy=(bin/bench/bench copy --seppen "${SEPPEN:-bin/seppen}" "$@")

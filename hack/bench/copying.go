@@ -167,7 +167,7 @@ func noise(i int, b []byte) {
 func words(i int, b []byte) {
 	random := rand.New(rand.NewPCG(7, uint64(i)))
 	text := b[:0]
-	for len(text)+40 < cap(b) {
+	for len(text)+64 < cap(b) {
 		text = fmt.Appendf(text, `{"id":%d,"name":"item %d","open":%v},`, random.IntN(1e9), random.IntN(1e4), random.IntN(2) == 0)
 	}
 	copy(b[len(text):], strings.Repeat(" ", len(b)-len(text)))
