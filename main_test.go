@@ -234,7 +234,9 @@ func TestKillANodeUnderLoad(t *testing.T) {
 	wg.Wait()
 
 	t.Logf("after the kill: %v", after)
-	for _, what := range []string{"read", "written", "write refused"} {
+	// That anything is refused is not certain: the other owner may take over within the patience
+	// of those who were asked.
+	for _, what := range []string{"read", "written"} {
 		if after[what] == 0 {
 			t.Errorf("after the kill nothing was %s", what)
 		}
