@@ -12,8 +12,6 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/features"
 )
 
-func TestPlugin(t *testing.T) { run(t, plugin()) }
-
 // plugin is kubectl's, as people use it: they put the binary under its other name into PATH.
 func plugin() *features.FeatureBuilder {
 	c := cluster{"e2e-plugin", "drawn"}

@@ -15,6 +15,8 @@ func TestClusters(t *testing.T) {
 	)
 }
 
+func TestPlugin(t *testing.T) { run(t, plugin()) }
+
 // Nobody notices what is planned.
 func TestChanges(t *testing.T) { runTogether(t, scaled(), replaced(), drained(), autoscaled()) }
 

@@ -81,7 +81,7 @@ func TestOrder(t *testing.T) {
 	inBubble(t, "refused", func(t *testing.T, p *primary) {
 		time.Sleep(time.Minute)
 		_, err := p.Order(t.Context(), slotK, &wire.Write{Key: "k", Delete: true}, idP)
-		if kv.ReasonOf(err) != kv.CutOff {
+		if kv.ReasonOf(err) != kv.TakingOver { // nobody has ever given it a lease
 			t.Error(err)
 		}
 	})
