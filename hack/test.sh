@@ -105,7 +105,7 @@ if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then hack/charttest.sh; else leave_out "the
 # from Go's heap, so the pages that nodes really use are tested here.
 step "tests"
 alone='/(controllers/local/chaos|node/replica/simulation)$'
-go list ./... | grep -vE "$alone" | xargs go test -timeout 20m
+go list ./... | grep -vE "$alone" | xargs go test -timeout 40m
 
 # These two want the machine for themselves: one measures, the other breaks the code in some
 # fifty ways and has each found.
