@@ -27,6 +27,7 @@ func TestChangesKilledAnywhere(t *testing.T) {
 		"a drained machine":          {false, func(s *site) { s.cordon(s.namespace + "-2") }, (*site).isEmptied},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			s := newSite(t)
 			s.kubelet.Graceful()
 			s.machines()
