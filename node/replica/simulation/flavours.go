@@ -22,6 +22,7 @@ var flavours = []flavour{
 	{"holding", aboutHolding},
 	{"behind", aboutBehind},
 	{"turns", aboutTurns},
+	{"acks", aboutAcks},
 }
 
 // usual is how many of them are for all seeds.
@@ -117,4 +118,12 @@ func aboutTurns(s *Simulation, p *profile, n *network) {
 	p.clients, p.think, p.reads, p.deletes, p.length = 3, 500*time.Millisecond, 5, 10, 40*time.Second
 	p.stall, p.stallAt, p.stallOften, p.stallFor = 0, "freeing", 1, 5*time.Second
 	p.stallLate = true
+}
+
+// aboutAcks: acknowledgements arrive when the entry was ordered anew in another view.
+func aboutAcks(s *Simulation, p *profile, n *network) {
+	p.calm(n, 2*time.Second, (*faults).crash)
+	p.copies, p.lags, p.stall = 2+s.rng.IntN(2), 0.3, 0
+	p.shards = p.copies + s.rng.IntN(2)
+	p.clients, p.think, p.reads, p.length = 4, 50*time.Millisecond, 20, 15*time.Second
 }

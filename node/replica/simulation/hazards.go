@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/node/wire"
 )
 
 // hazards are what a flavour adds to the faults of all seeds.
@@ -11,6 +12,7 @@ type hazards struct {
 	look   time.Duration            // about so often an author looks
 	hazard func(f *faults, h *host) // what goes wrong, instead of the usual faults
 	holds  float64                  // how probably a new layout is held back from somebody it does not concern
+	lags   float64                  // how probably an entry is late on its way to an owner, or its acknowledgement
 
 	stallAt    string // tasks of this name are stalled
 	stallFirst bool   // before anything else they wait for, only
@@ -39,6 +41,15 @@ func (f *faults) hold(l *layout.Layout, to *host) time.Duration {
 		return 0
 	}
 	return max(0, f.held[to.number]-f.sim.now)
+}
+
+// lag tells how much later a message arrives that is about ordered entries.
+func (f *faults) lag(body any) time.Duration {
+	s := f.sim
+	if _, is := body.(*wire.Replicate); !is || f.over || s.profile.lags == 0 || s.rng.Float64() >= s.profile.lags {
+		return 0
+	}
+	return time.Duration(s.rng.Float64() * float64(callTimeout))
 }
 
 // written is told of every layout that became durable, before anybody hears of it.

@@ -54,7 +54,7 @@ var mutants = []mutant{
 	}}, many, ""},
 	{"6 acknowledgements of an old view count", []edit{{
 		machine + "order.go", "\tif op.finished || op.entry.Version != v || v.View != s.view || ", "\t_ = v\n\tif op.finished || ",
-	}}, many, ""},
+	}}, few, "acks"},
 	{"6b who hears of a newer layout does not adopt it", []edit{
 		{ours + "serve.go", "\tp.adopt(m.newest)\n", "\tswitch m.body.(type) {\n\tcase *wire.Replicate, *wire.Gather:\n\tdefault:\n\t\tp.adopt(m.newest)\n\t}\n"},
 		{machine + "backup.go", "\tcase s.primary == nil || s.primary.Incarnation != from:", "\tcase s.primary == nil || s.view > view && s.primary.Incarnation != from:"},

@@ -103,7 +103,7 @@ func (p *process) call(to *layout.Member, body any, timeout time.Duration, done 
 		if s.lost(at.number, p.host.number) {
 			return
 		}
-		s.at(s.now+s.delay()+s.faults.hold(r.stale, p.host), p, func() { finish(r) })
+		s.at(s.now+s.delay()+s.faults.hold(r.stale, p.host)+s.faults.lag(body), p, func() { finish(r) })
 	})
 }
 
@@ -142,7 +142,7 @@ func (s *Simulation) deliver(m *message, to *host, answer func(reply)) {
 		if s.lost(m.place, to.number) {
 			continue
 		}
-		s.at(s.now+s.delay()+s.faults.hold(m.newest, to), nil, func() { s.arrive(m, to, answer) })
+		s.at(s.now+s.delay()+s.faults.hold(m.newest, to)+s.faults.lag(m.body), nil, func() { s.arrive(m, to, answer) })
 	}
 }
 
