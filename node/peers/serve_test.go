@@ -76,9 +76,9 @@ func TestBeatsGrant(t *testing.T) {
 	for _, beats := range []bool{false, true} {
 		s, p, m := newServing(t)
 		l := s.owned(t, 1, 0) // the asking node is the primary
-		adopt(t, p.state, l)
 		adopt(t, s.State, l)
-		if beats {
+		if beats { // it does by itself, too, once it has the layout
+			adopt(t, p.state, l)
 			if _, err := p.call(t.Context(), m, time.Second, wire.OpBeat, (&wire.Beat{}).Append(nil), nil); err != nil {
 				t.Fatal(err)
 			}
