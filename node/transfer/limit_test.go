@@ -203,6 +203,8 @@ func TestPaceOrder(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
 		for i, n := range order {
 			if i != n {
 				t.Fatalf("order %v", order)
