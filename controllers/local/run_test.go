@@ -29,7 +29,7 @@ import (
 const testSecret = "a secret that nobody may see"
 
 // within is how long anything that should happen may take here.
-const within = 20 * time.Second
+const within = 60 * time.Second
 
 var nextPort atomic.Int32
 
@@ -176,17 +176,17 @@ func pids(t *testing.T, stdout string) []int {
 }
 
 // pidAt is the process of the fake node behind a URL.
-func pidAt(t *testing.T, url string) int {
+func pidAt(t *testing.T, url string) (pid int) {
 	t.Helper()
-	res, err := oneShot.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	pid, err := strconv.Atoi(res.Header.Get("Pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, url+" tells its process", func() bool {
+		res, err := oneShot.Get(url)
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		pid, err = strconv.Atoi(res.Header.Get("Pid"))
+		return err == nil
+	})
 	return pid
 }
 

@@ -19,10 +19,12 @@ var flavours = []flavour{
 	{"losses", aboutLosses},
 	{"parts", aboutParts},
 	{"heirs", aboutHeirs},
+	{"successors", aboutSuccessors},
 	{"holding", aboutHolding},
 	{"behind", aboutBehind},
 	{"turns", aboutTurns},
 	{"acks", aboutAcks},
+	{"pages", aboutPages},
 }
 
 // usual is how many of them are for all seeds.
@@ -94,6 +96,13 @@ func aboutHeirs(s *Simulation, p *profile, n *network) {
 	p.shards = 2 + s.rng.IntN(2)
 }
 
+// aboutSuccessors: who took over from somebody that was cut off dies too, and the next one has
+// given leases to both.
+func aboutSuccessors(_ *Simulation, p *profile, n *network) {
+	p.calm(n, 6*time.Second, (*faults).strand)
+	p.copies, p.shards, p.spares, p.restart, p.stall = 3, 3, 1, 10*time.Millisecond, 0
+}
+
 // aboutHolding: values arrive while members are attached, and some primaries have not heard
 // of it.
 func aboutHolding(_ *Simulation, p *profile, n *network) {
@@ -126,4 +135,12 @@ func aboutAcks(s *Simulation, p *profile, n *network) {
 	p.copies, p.lags, p.stall = 2+s.rng.IntN(2), 0.3, 0
 	p.shards = p.copies + s.rng.IntN(2)
 	p.clients, p.think, p.reads, p.length = 4, 50*time.Millisecond, 20, 15*time.Second
+}
+
+// aboutPages: keys are deleted while an older page of entries is on its way to who copies them.
+func aboutPages(s *Simulation, p *profile, n *network) {
+	p.calm(n, 2*time.Second, (*faults).crash)
+	p.copies, p.shards, p.keys = 2, 2+s.rng.IntN(2), 32
+	p.clients, p.think, p.reads, p.deletes, p.length = 6, 50*time.Millisecond, 10, 50, 12*time.Second
+	p.stall, p.stallAt, p.stallOften, p.stallFor = 0, "copying", 0.5, 500*time.Millisecond
 }

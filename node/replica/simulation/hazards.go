@@ -13,6 +13,7 @@ type hazards struct {
 	hazard func(f *faults, h *host) // what goes wrong, instead of the usual faults
 	holds  float64                  // how probably a new layout is held back from somebody it does not concern
 	lags   float64                  // how probably an entry is late on its way to an owner, or its acknowledgement
+	spares int                      // how many of those who gave leases to who was stranded live on
 
 	stallAt    string // tasks of this name are stalled
 	stallFirst bool   // before anything else they wait for, only
@@ -69,7 +70,9 @@ func (f *faults) written(before, after *layout.Table) {
 // follow lets those die soon who were owners with the one that was stranded.
 func (f *faults) follow(t *layout.Table) {
 	s := f.sim
-	for _, id := range companions(t, f.stranded) {
+	all := companions(t, f.stranded)
+	s.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for _, id := range all[:max(0, len(all)-s.profile.spares)] {
 		p := s.process(id)
 		s.at(s.now+s.some(20*time.Millisecond), nil, func() {
 			if p.host.proc == p {

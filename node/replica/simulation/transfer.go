@@ -26,6 +26,7 @@ func (c copySource) Entries(_ context.Context, m *layout.Member, q *wire.SomeEnt
 	if err != nil {
 		return wire.EntryPage{}, 0, err
 	}
+	c.t.of.stall() // as it waits for a hand
 	return b.(wire.EntryPage), 0, nil
 }
 
