@@ -25,6 +25,8 @@ var flavours = []flavour{
 	{"turns", aboutTurns},
 	{"acks", aboutAcks},
 	{"pages", aboutPages},
+	{"pending", aboutPending},
+	{"orders", aboutOrders},
 }
 
 // usual is how many of them are for all seeds.
@@ -143,4 +145,20 @@ func aboutPages(s *Simulation, p *profile, n *network) {
 	p.copies, p.shards, p.keys = 2, 2+s.rng.IntN(2), 32
 	p.clients, p.think, p.reads, p.deletes, p.length = 6, 50*time.Millisecond, 10, 50, 12*time.Second
 	p.stall, p.stallAt, p.stallOften, p.stallFor = 0, "copying", 0.5, 500*time.Millisecond
+}
+
+// aboutPending: writes are under way for longer than a value stays that nothing refers to.
+func aboutPending(_ *Simulation, p *profile, n *network) {
+	p.calm(n, 10*time.Second, (*faults).crash)
+	p.copies, p.shards, p.keys, p.values = 2, 2, 8, 24
+	p.lags, p.lagFor, p.stall = 0.9, 4*time.Second, 0
+	p.clients, p.think, p.reads, p.length = 2, 500*time.Millisecond, 20, 30*time.Second
+}
+
+// aboutOrders: primaries are slow over writes, whose values are about to be freed.
+func aboutOrders(_ *Simulation, p *profile, n *network) {
+	p.calm(n, 10*time.Second, (*faults).crash)
+	p.copies, p.shards, p.keys, p.values = 2, 2, 8, 32
+	p.clients, p.think, p.reads, p.length = 4, 300*time.Millisecond, 20, 30*time.Second
+	p.stall, p.stallAt, p.stallOften, p.stallFor = 0, "simulation.order", 0.4, 8*time.Second
 }

@@ -13,6 +13,7 @@ type hazards struct {
 	hazard func(f *faults, h *host) // what goes wrong, instead of the usual faults
 	holds  float64                  // how probably a new layout is held back from somebody it does not concern
 	lags   float64                  // how probably an entry is late on its way to an owner, or its acknowledgement
+	lagFor time.Duration            // at most; 0: as long as is waited for
 	spares int                      // how many of those who gave leases to who was stranded live on
 
 	stallAt    string // tasks of this name are stalled
@@ -50,7 +51,11 @@ func (f *faults) lag(body any) time.Duration {
 	if _, is := body.(*wire.Replicate); !is || f.over || s.profile.lags == 0 || s.rng.Float64() >= s.profile.lags {
 		return 0
 	}
-	return time.Duration(s.rng.Float64() * float64(callTimeout))
+	most := callTimeout
+	if s.profile.lagFor > 0 {
+		most = s.profile.lagFor
+	}
+	return time.Duration(s.rng.Float64() * float64(most))
 }
 
 // written is told of every layout that became durable, before anybody hears of it.

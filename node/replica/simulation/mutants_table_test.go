@@ -74,7 +74,7 @@ var mutants = []mutant{
 	}}, many, ""},
 	{"10b freeing does not see what is under way", []edit{{
 		machine + "refs.go", "\t\tn, ok := m.busy.find(ref)\n", "\t\tn, ok := uint8(0), false\n",
-	}}, many, ""},
+	}}, few, "pending"},
 	{"10c no reference is told without a lease", []edit{{
 		machine + "refs.go", "\tif err := r.Holds(clock()); err != nil {\n\t\treturn wire.Answers{}, err\n\t}\n", "\tclock()\n",
 	}}, many, ""},
@@ -95,11 +95,11 @@ var mutants = []mutant{
 	}}, few, ""},
 	{"14 the age of tickets is ignored", []edit{{
 		machine + "order.go", " || now-w.Ticket.Clock > age {", " || now-w.Ticket.Clock > 1000*age {",
-	}}, many, ""},
+	}}, few, "orders"},
 	{"14b tickets are judged before the write is known", []edit{
 		{machine + "order.go", "\tif !w.Delete {\n\t\t// Known first", "\tjudged := m.admit(&m.slots[n], w)\n\tclock()\n\tif !w.Delete {\n\t\t// Known first"},
 		{machine + "order.go", "\terr := m.admit(s, w)\n", "\terr := judged\n"},
-	}, many, ""},
+	}, few, "orders"},
 	{"15 losses are ignored", []edit{
 		{machine + "losses.go", "\t\tif o.Loss > l.lost[i] {\n\t\t\tl.suspectLocked(i)\n\t\t}\n", ""},
 		{machine + "losses.go", "\t\tif epoch != 0 {\n\t\t\tl.suspectLocked(i)\n\t\t}\n", "\t\t_, _ = i, epoch\n"},
