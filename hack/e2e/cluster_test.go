@@ -46,6 +46,7 @@ func (c cluster) apply(t *testing.T, spec string) string {
 func makeNamespace(t *testing.T, name string, labels ...string) {
 	t.Helper()
 	kubectl(t, "create", "namespace", name)
+	madeBy.Store(name, t.Name())
 	kubectl(t, slices.Concat([]string{"label", "namespace", name, namespaceLabel + "="}, labels)...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,6 +106,24 @@ func clean(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 	return ctx, nil
 }
 
+// madeBy tells by which test a namespace was made.
+var madeBy sync.Map
+
+// removeMade has the namespaces go that a test and its parts made, unless somebody will want to
+// know how they were left. It waits for nothing.
+func removeMade(t *testing.T) {
+	t.Helper()
+	if t.Failed() {
+		return
+	}
+	madeBy.Range(func(namespace, test any) bool {
+		if strings.HasPrefix(test.(string), t.Name()+"/") {
+			kubectl(t, "delete", "namespace", namespace.(string), "--ignore-not-found", "--wait=false")
+		}
+		return true
+	})
+}
+
 type clock struct{}
 
 func startClock(ctx context.Context, _ *envconf.Config, _ *testing.T, _ features.Feature) (context.Context, error) {
@@ -125,13 +144,15 @@ func run(t *testing.T, all ...*features.FeatureBuilder) {
 	}
 }
 
-// runTogether runs features at the same time.
+// runTogether runs features at the same time. What a feature made goes with it: there is one
+// machine for all, and what comes later has it for itself.
 func runTogether(t *testing.T, all ...*features.FeatureBuilder) {
 	for _, f := range all {
 		feature := f.Feature()
 		t.Run(feature.Name(), func(t *testing.T) {
 			t.Parallel()
 			environment.Test(t, feature)
+			removeMade(t)
 		})
 	}
 }
