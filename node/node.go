@@ -17,6 +17,7 @@ import (
 	"github.com/eiri/seppen/api/peer"
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/admin"
+	"github.com/eiri/seppen/node/cores"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/member"
 	"github.com/eiri/seppen/node/owner"
@@ -104,7 +105,8 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	n.purge = purge.New(purge.Options{
 		Table: n.state.Table, Machine: purgeMachine{n.replica}, Owners: holders{n.owner, n.peers}, Entries: n.store, Second: second,
 	})
-	n.copier = transfer.New(transfer.Options{Log: log, Parts: transfer.Parts{
+	asking := &cores.Clients{}
+	n.copier = transfer.New(transfer.Options{Log: log, Clients: asking, Parts: transfer.Parts{
 		Self: self, Table: n.state.Table, Source: n.peers, Machine: n.replica,
 		Values: &transfer.Memory{Store: n.store, Secret: secret, Placed: n.owner.Placed},
 	}})
@@ -123,14 +125,14 @@ func New(cfg Config, mem memory, log *slog.Logger) (*Node, error) {
 	if opt.MaxConns == 0 {
 		opt.MaxConns = mem.conns
 	}
-	n.clients = &requests{handler: rest.New(n.router, opt)}
+	n.clients = &requests{handler: rest.New(n.router, opt), clients: asking}
 	n.rest = opt.Server(n.clients)
 	n.rest.BaseContext = func(net.Listener) context.Context { return n.life }
 	registry.MustRegister(newGauges(n))
 	n.admin = admin.Server(admin.New(admin.Options{
 		Ready: n.Ready, Status: n.Status, Gatherer: registry, OpenAPIYAML: rest.OpenAPI, OpenAPIJSON: rest.OpenAPIJSON,
 	}))
-	n.service = &peers.Service{State: n.state, Owner: n.owner, Status: n.Status, Heard: n.peers.Heard}
+	n.service = &peers.Service{State: n.state, Owner: n.owner, Status: n.Status, Heard: n.peers.Heard, Clients: asking}
 	n.peer = &peer.Server{
 		Key: secret.PeerKey(), Self: n.state.Hello, TLS: cfg.PeerTLSServer, Log: log, Calls: n.call, Bodies: n.service.Body,
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/eiri/seppen/node/cores"
 )
 
 // requests are those of clients that are being answered. http.Server knows connections
@@ -12,6 +14,7 @@ import (
 // still have a handler at work.
 type requests struct {
 	handler http.Handler
+	clients *cores.Clients
 	running atomic.Int64
 	ended   atomic.Bool
 }
@@ -20,6 +23,8 @@ type requests struct {
 func (r *requests) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	r.running.Add(1)
 	defer r.running.Add(-1)
+	r.clients.Asked()
+	defer r.clients.Answered()
 	if r.ended.Load() { // looked at after running was set, as end looks at running after it set this
 		panic(http.ErrAbortHandler)
 	}

@@ -1,9 +1,10 @@
 package peers
 
 import (
-	"runtime"
 	"sync"
 	"time"
+
+	"github.com/eiri/seppen/node/cores"
 )
 
 // gateHold is how long one who copies from this node is thought to use a core: who is still
@@ -11,17 +12,17 @@ import (
 const gateHold = 20 * time.Millisecond
 
 // gate lets few of those who copy from this node be answered at a time, in the order in which
-// they ask: half of the cores are left to clients, however many members join.
+// they ask, however many members join.
 type gate struct {
 	once  sync.Once
-	inner chan struct{}
+	hands *cores.Hands
 }
 
 // enter waits for its turn. What it returns ends it, and may be called again.
-func (g *gate) enter() (leave func()) {
-	g.once.Do(func() { g.inner = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) })
-	g.inner <- struct{}{}
-	once := sync.OnceFunc(func() { <-g.inner })
+func (s *Service) enter() (leave func()) {
+	s.gate.once.Do(func() { s.gate.hands = cores.NewHands(s.Clients) })
+	s.gate.hands.Take()
+	once := sync.OnceFunc(s.gate.hands.Give)
 	timer := time.AfterFunc(gateHold, once)
 	return func() {
 		timer.Stop()

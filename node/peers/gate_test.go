@@ -13,8 +13,8 @@ import (
 // waits for something else and does not hold up the others.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var g gate
-		width := max(1, runtime.GOMAXPROCS(0)/2)
+		var s Service
+		width := runtime.GOMAXPROCS(0)
 		var mu sync.Mutex
 		var order []int
 		inside := func() int {
@@ -27,7 +27,7 @@ func TestGate(t *testing.T) {
 		for i := range leave {
 			leave[i] = make(chan bool)
 			go func() {
-				done := g.enter()
+				done := s.enter()
 				mu.Lock()
 				order = append(order, i)
 				mu.Unlock()
@@ -62,8 +62,8 @@ func TestGate(t *testing.T) {
 		}
 		leave[3*width] <- true
 		synctest.Wait()
-		if n := len(g.inner); n != 0 {
-			t.Errorf("%d are still inside", n)
+		for range width { // all are free again
+			defer s.enter()()
 		}
 	})
 }
@@ -71,9 +71,9 @@ func TestGate(t *testing.T) {
 // TestManyCopy: all that members ask who copy goes through the gate, and is answered in the end.
 func TestManyCopy(t *testing.T) {
 	s, p, m := newServing(t)
-	s.copies.enter()() // which makes it
-	for range cap(s.copies.inner) {
-		s.copies.inner <- struct{}{}
+	s.enter()() // which makes it
+	for range runtime.GOMAXPROCS(0) {
+		s.gate.hands.Take()
 	}
 	const joiners = 8
 	var answered atomic.Int64
@@ -92,8 +92,8 @@ func TestManyCopy(t *testing.T) {
 	if n := answered.Load(); n > 0 {
 		t.Errorf("%d were answered while others had their turn", n)
 	}
-	for range cap(s.copies.inner) {
-		<-s.copies.inner
+	for range runtime.GOMAXPROCS(0) {
+		s.gate.hands.Give()
 	}
 	wg.Wait()
 }

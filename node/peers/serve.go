@@ -10,6 +10,7 @@ import (
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/node/cores"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/member"
 	"github.com/eiri/seppen/node/owner"
@@ -23,10 +24,12 @@ type Service struct {
 	Status func() peer.Status
 	// Heard is told of each beat that comes.
 	Heard func(from layout.ID)
+	// Clients is told of what is asked on behalf of clients; nil: it is not counted.
+	Clients *cores.Clients
 
 	stopping atomic.Bool
 	busy     atomic.Int64 // requests in goroutines of their own
-	copies   gate         // those of members that copy
+	gate     gate         // for members that copy
 }
 
 // Drain refuses writes from now on and waits until the requests under way are answered,
@@ -47,6 +50,10 @@ func (s *Service) Drain(ctx context.Context) bool {
 
 // Call answers a request. What takes long or waits for others gets a goroutine.
 func (s *Service) Call(r *peer.Request) {
+	if forClient(r.Op) {
+		s.Clients.Asked()
+		defer s.Clients.Answered() // or handed to a goroutine, which is as good as over
+	}
 	switch r.Op {
 	case peer.OpPing:
 		r.Reply(peer.CodeOK, nil, nil)
@@ -60,6 +67,15 @@ func (s *Service) Call(r *peer.Request) {
 	default:
 		s.quick(r)
 	}
+}
+
+// forClient tells whether a client waits for the answer.
+func forClient(op peer.Op) bool {
+	switch op {
+	case wire.OpLookup, wire.OpValue, wire.OpPlace, wire.OpTouch, wire.OpOrder, wire.OpReplicate, wire.OpList:
+		return true
+	}
+	return false
 }
 
 // layout adopts a layout and answers with the newest.

@@ -29,7 +29,7 @@ func (s *Service) entries(r *peer.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer s.copies.enter()()
+	defer s.enter()()
 	page, err := s.Owner.Replica.Page(q.Slot, q.After, q.Most, r.Epoch, s.Owner.Clock)
 	if err == nil {
 		err = s.check(r.Epoch, ofSlot(q.Slot))
@@ -55,7 +55,7 @@ func (s *Service) uids(r *peer.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer s.copies.enter()()
+	defer s.enter()()
 	most := int(max(1, min(uidPage, q.Most/wire.ValueInfoSize)))
 	values := s.Owner.Store.Values(q.Slot, q.After, most+1)
 	page := wire.UIDPage{Bytes: s.Owner.Store.ValueBytes(q.Slot), More: len(values) > most}

@@ -34,7 +34,7 @@ func (s *Service) fetch(r *peer.BodyRequest) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer s.copies.enter()()
+	defer s.enter()()
 	values := s.open(&q)
 	defer values.close()
 	if values.size > wire.MaxFetch && len(values.all) > 1 {

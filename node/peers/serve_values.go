@@ -99,7 +99,11 @@ func (s *Service) suspect(r *peer.Request) error {
 // Body answers a request that brings or fetches a large value.
 func (s *Service) Body(r *peer.BodyRequest) {
 	// What clients wait for is sent before what is copied.
-	r.Background(r.Op == wire.OpFetch || r.Op == wire.OpCopy)
+	r.Background(!forClient(r.Op))
+	if forClient(r.Op) {
+		s.Clients.Asked()
+		defer s.Clients.Answered()
+	}
 	var err error
 	switch r.Op {
 	case wire.OpPlace:

@@ -53,7 +53,7 @@ type taking struct {
 func (t *taking) each(_ uid.UID, size int64, b []byte) error {
 	if !t.busy {
 		t.busy, t.began = true, t.s.parts.meter.now()
-		t.s.parts.hands.take()
+		t.s.parts.hands.Take()
 	}
 	if t.next >= t.s.batch {
 		return errors.New("more values than were asked for")
@@ -74,7 +74,7 @@ func (t *taking) each(_ uid.UID, size int64, b []byte) error {
 
 func (t *taking) end() {
 	if t.busy {
-		t.s.parts.hands.give()
+		t.s.parts.hands.Give()
 		t.s.worked += t.s.parts.meter.now().Sub(t.began)
 	}
 }

@@ -3,11 +3,11 @@ package transfer
 import (
 	"context"
 	"log/slog"
-	"runtime"
 	"sync"
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/node/cores"
 )
 
 const (
@@ -23,7 +23,8 @@ const (
 // Options are a Copier's parts.
 type Options struct {
 	Parts
-	Log *slog.Logger
+	Clients *cores.Clients // those for whom cores are left; nil: nobody
+	Log     *slog.Logger
 }
 
 // Copier copies to a node all that it lacks, while the layout has it joining or attached.
@@ -69,8 +70,7 @@ const (
 func New(opt Options) *Copier {
 	c := &Copier{opt: opt, pace: newPace(), due: make(chan *job, layout.Slots)}
 	c.opt.pace, c.opt.meter = c.pace, &meter{}
-	// Half of the cores are left to clients.
-	c.opt.hands = make(hands, max(1, runtime.GOMAXPROCS(0)/2))
+	c.opt.hands = cores.NewHands(opt.Clients)
 	for i := range c.jobs {
 		c.jobs[i].slot = NewSlot(&c.opt.Parts, uint8(i))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eiri/seppen/api/layout"
+	"github.com/eiri/seppen/node/cores"
 	"github.com/eiri/seppen/node/wire"
 )
 
@@ -61,19 +62,31 @@ func (p *busyPart) Finish() error {
 	return p.Partial.Finish()
 }
 
-// TestHands: what comes is checked and stored by as many at a time as half of the cores, whatever
-// it is, and the others ask for the next meanwhile.
+// TestHands: what comes is checked and stored by as many at a time as half of the cores if clients
+// ask for something, and else as all of them, whatever it is, and the others ask for the next
+// meanwhile.
 func TestHands(t *testing.T) {
+	before := runtime.GOMAXPROCS(4)
+	defer runtime.GOMAXPROCS(before)
+	t.Run("nobody asks", func(t *testing.T) { testHands(t, false, 4) })
+	t.Run("a client asks", func(t *testing.T) { testHands(t, true, 2) })
+}
+
+func testHands(t *testing.T, asked bool, want int) {
 	s := newStory(outside())
 	for slot := range s.values {
 		s.values[slot] = []byte{1, 2}
 	}
 	s.values[9], s.values[10], s.values[11] = []byte{1, 254}, []byte{253}, []byte{255}
 	b := &busy{story: s}
+	var clients cores.Clients
+	if asked {
+		clients.Asked()
+	}
 	synctest.Test(t, func(t *testing.T) {
 		parts := s.parts()
 		parts.Values, parts.Machine = b, b
-		cp := New(Options{Parts: *parts, Log: slog.New(slog.DiscardHandler)})
+		cp := New(Options{Parts: *parts, Clients: &clients, Log: slog.New(slog.DiscardHandler)})
 		cp.SetLimit(100_000 * share) // some values come in parts
 		s.adopt(cp, table(2, 2, layout.Joining, a))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -81,7 +94,7 @@ func TestHands(t *testing.T) {
 		cp.Run(ctx)
 	})
 	s.allCopied(t, 1)
-	if want := max(1, runtime.GOMAXPROCS(0)/2); b.most != want {
+	if b.most != want {
 		t.Errorf("%d at once, want %d", b.most, want)
 	}
 }

@@ -100,9 +100,9 @@ func (s *Slot) begin(v wire.ValueInfo) error {
 func (s *Slot) complete(ctx context.Context, v wire.ValueInfo) (answered bool, err error) {
 	p := s.part
 	s.part = nil
-	s.parts.hands.take()
+	s.parts.hands.Take()
 	err = p.Finish()
-	s.parts.hands.give()
+	s.parts.hands.Give()
 	if err == nil {
 		s.progress.Values++
 		s.settled += v.Size
@@ -127,9 +127,9 @@ type parting struct {
 
 func (w *parting) Write(b []byte) (int, error) {
 	began := w.s.parts.meter.now()
-	w.s.parts.hands.take()
+	w.s.parts.hands.Take()
 	n, err := w.s.part.Write(b)
-	w.s.parts.hands.give()
+	w.s.parts.hands.Give()
 	w.s.worked += w.s.parts.meter.now().Sub(began)
 	w.came += int64(n)
 	w.s.part.here += int64(n)

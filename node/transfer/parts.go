@@ -7,6 +7,7 @@ import (
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
+	"github.com/eiri/seppen/node/cores"
 	"github.com/eiri/seppen/node/wire"
 )
 
@@ -23,9 +24,10 @@ type Parts struct {
 	Machine Machine
 	Values  Values
 
-	// What all slots share, see Copier. A slot that is alone has none of it.
+	// What all slots share, see Copier. A slot that is alone has none of it. Hands bound how
+	// many of them check and store bytes at a time; who waits for the network needs none.
 	pace  *pace
-	hands hands
+	hands *cores.Hands
 	meter *meter
 }
 
@@ -86,20 +88,4 @@ type Partial interface {
 	Finish() error
 	// Discard gives the memory back.
 	Discard()
-}
-
-// hands bounds how many of those who copy check and store bytes at a time. Who waits for the
-// network needs none. Nil hands are any number.
-type hands chan struct{}
-
-func (h hands) take() {
-	if h != nil {
-		h <- struct{}{}
-	}
-}
-
-func (h hands) give() {
-	if h != nil {
-		<-h
-	}
 }

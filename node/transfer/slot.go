@@ -201,9 +201,9 @@ func (s *Slot) takeEntries(m *layout.Member, page *wire.EntryPage) error {
 	if page.More && last == s.after {
 		return fmt.Errorf("%s sent an empty page of entries and says that there are more", m.Name)
 	}
-	s.parts.hands.take()
+	s.parts.hands.Take()
 	err := s.parts.Machine.TakePage(s.number, s.view, s.after, page)
-	s.parts.hands.give()
+	s.parts.hands.Give()
 	if s.inView(err) != nil {
 		return err
 	}
