@@ -3,7 +3,6 @@ package controllers
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -98,22 +97,6 @@ func (w *world) ends(name layout.Name) bool {
 	}
 	s := w.sights[name.String()]
 	return s != nil && s.Status != nil && s.Status.Ending && w.hasDuties(s.Status.Incarnation)
-}
-
-// ending is for how long the members have that are in pods that are being deleted.
-func (w *world) ending() map[layout.ID]time.Duration {
-	out := make(map[layout.ID]time.Duration)
-	if w.record.Layout == nil {
-		return out
-	}
-	for i := range w.record.Layout.Members {
-		m := &w.record.Layout.Members[i]
-		if pod := w.pods[m.Name.String()]; pod != nil && m.Home == string(pod.UID) && pod.DeletionTimestamp != nil {
-			// It is the end of the grace period.
-			out[m.Incarnation] = pod.DeletionTimestamp.Sub(w.now)
-		}
-	}
-	return out
 }
 
 // changes is what the record is to become if other nodes are planned than there are, or by

@@ -11,13 +11,14 @@ import (
 
 // ends are what may end a node, besides the context of Run.
 type ends struct {
-	ending    atomic.Bool   // it was told to
-	letGo     atomic.Bool   // and nobody needs it any more, or it waited for too long
-	failed    chan error    // a port does not work any more
-	orphaned  chan struct{} // closed: the parent process is gone
-	dissolved chan struct{} // closed: the cluster is no more
-	dissolve  func()        // closes dissolved
-	news      chan struct{} // a layout was adopted
+	ending    atomic.Bool               // it was told to
+	patience  atomic.Pointer[time.Time] // until when it waits to be let go; nil: it was not told to stop
+	letGo     atomic.Bool               // and nobody needs it any more, or it waited for too long
+	failed    chan error                // a port does not work any more
+	orphaned  chan struct{}             // closed: the parent process is gone
+	dissolved chan struct{}             // closed: the cluster is no more
+	dissolve  func()                    // closes dissolved
+	news      chan struct{}             // a layout was adopted
 }
 
 func newEnds() *ends {
@@ -58,6 +59,8 @@ func (n *Node) untilEnd(ctx context.Context) error {
 // (docs/changes.md), and then with its clients' requests until nobody finds its address any more.
 func (n *Node) leave() error {
 	told := time.Now()
+	until := told.Add(n.cfg.LeaveTimeout)
+	n.patience.Store(&until)
 	n.ending.Store(true)
 	if me := n.state.Me(); isNeeded(me) && n.cfg.LeaveTimeout > 0 {
 		n.log.Info("told to stop; goes on until others have taken over", "phase", me.Phase.String(), "at_most", n.cfg.LeaveTimeout)
@@ -76,6 +79,16 @@ func (n *Node) leave() error {
 	n.letGo.Store(true)
 	_, err := n.pause(n.cfg.Linger-time.Since(told), func() bool { return false })
 	return err
+}
+
+// waitsFor is for how many milliseconds a node that was told to stop waits to be let go; nil if
+// it was not.
+func (n *Node) waitsFor() *int64 {
+	until := n.patience.Load()
+	if until == nil {
+		return nil
+	}
+	return new(max(0, time.Until(*until).Milliseconds()))
 }
 
 // goes tells whether clients had better go elsewhere. One that serves and was told to stop may be

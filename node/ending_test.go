@@ -214,11 +214,14 @@ func TestEndingMemberGoesOn(t *testing.T) {
 	c := startCluster(t, 1, 2, plenty, patient)
 	n := c.nodes[0]
 	all := c.fill()
-	if s := n.Status(); s.Ending || !s.Ready {
+	if s := n.Status(); s.Ending || s.WaitsFor != nil || !s.Ready {
 		t.Errorf("it was not told to stop: %+v", s)
 	}
 	n.term()
 	c.hears(n)
+	if s := n.Status(); s.WaitsFor == nil || *s.WaitsFor > n.cfg.LeaveTimeout.Milliseconds() || *s.WaitsFor < patience.Milliseconds() {
+		t.Errorf("it says that it waits for %v ms, of %v", s.WaitsFor, n.cfg.LeaveTimeout)
+	}
 	if s := n.Status(); !s.Ready || s.Retired || s.Phase != "serving" {
 		t.Errorf("it says %+v", s)
 	}

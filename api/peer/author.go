@@ -25,6 +25,9 @@ type Status struct {
 	Reason      string    `json:"reason,omitempty"` // why not ready
 	// Ending: the process was told to stop and waits to be let go (docs/changes.md).
 	Ending bool `json:"ending,omitempty"`
+	// WaitsFor is for how many more milliseconds it waits for that at most: then it ends, though
+	// nobody let it go. Absent if it was not told to stop.
+	WaitsFor *int64 `json:"waitsFor,omitempty"`
 	// Retired: it was leaving when it was taken out of the layout. It passes requests on, and
 	// holds what is of the past: it must never be a member again under this incarnation.
 	Retired bool `json:"retired,omitempty"`

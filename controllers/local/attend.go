@@ -60,7 +60,7 @@ func (a *author) answered(n *node, conn *peer.Conn, status *peer.Status, err err
 		return
 	}
 	if status != nil {
-		n.status = *status
+		n.status, n.said = *status, time.Now()
 		n.epoch = max(n.epoch, status.Epoch)
 		if n.pending == 0 && status.Epoch < n.offered {
 			n.offered = 0 // it was not taken: hand it over again
@@ -104,7 +104,7 @@ func (a *author) connected(n *node, p *process, conn *peer.Conn, status *peer.St
 		n.last, n.since, n.heard = id, a.clock.now, a.clock.now
 		a.urgent = a.ready
 	}
-	n.conn, n.nudge, n.status = conn, make(chan struct{}, 1), *status
+	n.conn, n.nudge, n.status, n.said = conn, make(chan struct{}, 1), *status, time.Now()
 	n.epoch, n.offered, n.pending = status.Epoch, 0, 0
 	a.hear(n)
 	a.configure(n, a.settings())

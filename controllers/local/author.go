@@ -75,10 +75,11 @@ type node struct {
 	nudge   chan struct{} // the node is to be asked at once
 	last    layout.ID     // the incarnation of the process, as far as it is known
 	status  peer.Status
-	epoch   uint64 // of the layout it has
-	offered uint64 // the epoch of the last layout that was handed to it over this connection
-	pending int    // layouts that are on their way to it
-	failing string // what was wrong with it last, so that it is said once
+	said    time.Time // when it said that
+	epoch   uint64    // of the layout it has
+	offered uint64    // the epoch of the last layout that was handed to it over this connection
+	pending int       // layouts that are on their way to it
+	failing string    // what was wrong with it last, so that it is said once
 
 	heard  time.Duration // when it last answered, by the author's clock
 	since  time.Duration // since when it has done so without a gap

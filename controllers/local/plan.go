@@ -63,13 +63,16 @@ func (a *author) step() bool {
 // world is what is seen. Until all nodes have served once their silence is the trouble of
 // starting many processes at once.
 func (a *author) world() placement.World {
-	w := placement.World{Silent: make(map[layout.ID]time.Duration)}
+	w := placement.World{Silent: make(map[layout.ID]time.Duration), Ending: make(map[layout.ID]time.Duration)}
 	for _, n := range a.nodes {
 		if n.last == (layout.ID{}) || n.dropped {
 			continue
 		}
 		if a.ready {
 			w.Silent[n.last] = a.silence(n)
+		}
+		if waits := n.status.WaitsFor; waits != nil {
+			w.Ending[n.last] = time.Duration(*waits)*time.Millisecond - time.Since(n.said)
 		}
 		if n.conn != nil {
 			w.Seen = append(w.Seen, n.observation(a.clock.now-n.since))

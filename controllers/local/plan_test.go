@@ -89,3 +89,17 @@ func TestCalm(t *testing.T) {
 		}
 	}
 }
+
+// A node that was told to stop says for how long it waits: it counts from when it said so.
+func TestTimeThatIsLeft(t *testing.T) {
+	said := time.Now().Add(-2 * time.Second)
+	a := &author{ready: true, nodes: []*node{
+		{last: layout.ID{1}, said: said, status: peer.Status{Ending: true, WaitsFor: new(int64(7000))}},
+		{last: layout.ID{2}, said: said},
+	}}
+	ending := a.world().Ending
+	left, known := ending[layout.ID{1}]
+	if !known || left > 5*time.Second || left < 0 || len(ending) != 1 {
+		t.Errorf("the time that is left is %v", ending)
+	}
+}

@@ -31,7 +31,7 @@ type World struct {
 	// Silent is for how long members have not answered the author. Members that do not
 	// stand here answer, or have not been asked for long enough to say.
 	Silent map[layout.ID]time.Duration
-	// Ending is how long members have that will be killed soon.
+	// Ending is how long members have that will be killed soon, or end by themselves.
 	Ending map[layout.ID]time.Duration
 	// Dead are incarnations whose processes are proven to have ended. Whoever says so has
 	// checked it after the layout was read.

@@ -24,6 +24,7 @@ type link struct {
 
 	conn    *peer.Conn // nil: there is none
 	status  *peer.Status
+	heard   time.Time // when it said that
 	changed time.Time // when it last said something else
 	err     error
 }
@@ -159,7 +160,7 @@ func (l *link) said(status *peer.Status) {
 	if news || before.CopyBytesLeft != status.CopyBytesLeft || before.SlotsComplete != status.SlotsComplete {
 		l.changed = time.Now()
 	}
-	l.status, l.err = status, nil
+	l.status, l.heard, l.err = status, time.Now(), nil
 	l.roster.mu.Unlock()
 	if news {
 		l.roster.wake()
@@ -189,7 +190,7 @@ func (l *link) sight() Sight {
 	case l.roster.silence.suspect[l.status.Incarnation]:
 		s.Status, s.Err = nil, errSilent
 	default:
-		s.Answering = l.roster.silence.answering(l.status.Incarnation)
+		s.Answering, s.Age = l.roster.silence.answering(l.status.Incarnation), time.Since(l.heard)
 	}
 	return s
 }

@@ -90,3 +90,18 @@ func TestNews(t *testing.T) {
 		t.Error("the first word is no news")
 	}
 }
+
+// What a node said has an age, of the last time it said so.
+func TestAge(t *testing.T) {
+	r := newRoster(t)
+	l := &link{roster: r.Roster}
+	l.said(&peer.Status{})
+	l.heard = l.heard.Add(-time.Minute)
+	if age := l.sight().Age; age < time.Minute {
+		t.Errorf("%v after it was said a minute ago", age)
+	}
+	l.said(&peer.Status{})
+	if age := l.sight().Age; age >= time.Minute {
+		t.Errorf("%v after it was said again", age)
+	}
+}

@@ -30,8 +30,9 @@ func (t *Target) Address() string { return net.JoinHostPort(t.IP, strconv.Itoa(i
 // Sight is what is known of a target.
 type Sight struct {
 	Target
-	Status *peer.Status // what its process said last; nil: it does not answer. Not to be changed
-	Err    error        // why it does not answer; nil also while nobody has tried yet
+	Status *peer.Status  // what its process said last; nil: it does not answer. Not to be changed
+	Age    time.Duration // of Status
+	Err    error         // why it does not answer; nil also while nobody has tried yet
 	// Answering is for how long it has answered without a gap of placement.SuspectAfter.
 	Answering time.Duration
 }

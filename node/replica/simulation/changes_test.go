@@ -29,6 +29,7 @@ func TestCoverage(t *testing.T) {
 		"changes of mind": count, "wishes in the middle of a change": 5 * count, "reshapes": 5 * count,
 		"rolls": count, "broken templates": count, "rollbacks": count / 2, "drains": count, "stops": count,
 		"short deadlines": count / 4, "killed at their deadline": count / 12,
+		"hurried before it waits no longer": count / 12, "not let go in time": count / 30,
 		"an author died in a change": count, "crashes": count, "slots lost": 1,
 	} {
 		if n := total.counts[what]; n < least {

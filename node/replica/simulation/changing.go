@@ -19,7 +19,7 @@ func (s *Simulation) chooseChanges() {
 	p.length = time.Duration(15+rng.IntN(25)) * time.Second
 	p.wishes = one(700*time.Millisecond, 2*time.Second, 5*time.Second, 10*time.Second)
 	p.every = one(700*time.Millisecond, 2*time.Second, 6*time.Second)
-	p.linger, p.grace = one(0, 500*time.Millisecond, 2*time.Second), 30*time.Second
+	p.linger, p.grace, p.waits = one(0, 500*time.Millisecond, 2*time.Second), 30*time.Second, 20*time.Second
 	p.disturb = pick(rng, []float64{0.1, 0.3, 0.6})
 	p.think = max(p.think, 50*time.Millisecond)
 	if s.kind == Calm {
@@ -34,7 +34,7 @@ func (s *Simulation) chooseCalm(rng *rand.Rand) {
 	p.disturb = pick(rng, []float64{0, 0.1})
 	p.storage, p.storageFails, p.halfPushes = 20*time.Millisecond, 0, 0
 	p.restart = pick(rng, []time.Duration{100 * time.Millisecond, 2 * time.Second})
-	p.linger, p.grace = 2*time.Second, 10*time.Minute
+	p.linger, p.grace, p.waits = 2*time.Second, 10*time.Minute, 9*time.Minute
 	p.gentle = true
 	s.network = network{usual: time.Millisecond, most: 5 * time.Millisecond}
 }

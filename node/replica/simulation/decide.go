@@ -15,6 +15,7 @@ type decision struct {
 	shape  []layout.Range
 	at     time.Duration
 	fine   map[layout.ID]bool // members of whom it has no reason to think badly
+	silent map[layout.ID]bool // members that did not answer for a while
 }
 
 // decide returns the record that is to follow, and why, or nil and what stands in the way.
@@ -35,7 +36,7 @@ func (a *author) decide(r *record) (next *record, why string, by *decision) {
 	if l == nil {
 		l = r.layout
 	}
-	by.fine = a.fineMembers(r.layout)
+	by.fine, by.silent = a.fineMembers(r.layout), a.silentMembers(r.layout)
 	next = &record{layout: l, names: plan.Nodes, serial: plan.Serial}
 	if next.layout == r.layout && next.serial == r.serial && slices.Equal(next.names, r.names) {
 		return nil, why, by
@@ -114,7 +115,8 @@ func (a *author) attend(r *record, before []*host) {
 	}
 }
 
-// endings is how long members have whose processes were told to stop.
+// endings is how long members have whose processes were told to stop, by their hosts and by what
+// they say themselves.
 func (a *author) endings(l *layout.Layout) map[layout.ID]time.Duration {
 	s := a.sim
 	out := make(map[layout.ID]time.Duration)
@@ -123,6 +125,12 @@ func (a *author) endings(l *layout.Layout) map[layout.ID]time.Duration {
 		h := s.made[id[0]-1]
 		if h.stopping && h.lives == int(id[1]) {
 			out[id] = h.deadline - s.now
+		}
+		if o := a.seen[id]; o != nil && o.status != nil && o.status.WaitsFor != nil {
+			waits := time.Duration(*o.status.WaitsFor)*time.Millisecond - (s.now - o.heard)
+			if left, known := out[id]; !known || waits < left {
+				out[id] = waits
+			}
 		}
 	}
 	return out
@@ -141,6 +149,16 @@ func (a *author) fineMembers(l *layout.Layout) map[layout.ID]bool {
 	for i := range l.Members {
 		id := l.Members[i].Incarnation
 		out[id] = a.isFine(id)
+	}
+	return out
+}
+
+func (a *author) silentMembers(l *layout.Layout) map[layout.ID]bool {
+	out := make(map[layout.ID]bool)
+	for i := range l.Members {
+		id := l.Members[i].Incarnation
+		o := a.seen[id]
+		out[id] = o == nil || a.sim.now-o.heard >= placement.SuspectAfter/2
 	}
 	return out
 }

@@ -91,6 +91,9 @@ func (p *process) beatOne(m *layout.Member) {
 // status is what the node says of itself to the author.
 func (p *process) status() *peer.Status {
 	st := &peer.Status{Name: p.host.name.String(), Incarnation: p.id, Epoch: p.epoch(), Purged: p.machine.Purged(), Ending: p.ending, Retired: p.retired}
+	if p.ending {
+		st.WaitsFor = new(max(0, (p.waits - p.sim.now).Milliseconds()))
+	}
 	if p.table == nil {
 		return st
 	}

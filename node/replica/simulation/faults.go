@@ -35,6 +35,7 @@ type profile struct {
 	disturb float64       // how probably something goes wrong after a layout was written
 	linger  time.Duration // at most so long a process goes on that was told to stop
 	grace   time.Duration // it has to end
+	waits   time.Duration // at most so long it waits to be let go
 
 	hazards
 }

@@ -72,6 +72,7 @@ func (s *Simulation) stop(h *host, grace time.Duration) {
 		return
 	}
 	s.trace(p, "is told to stop within %v", grace)
+	p.waits = s.now + s.profile.waits
 	s.at(s.now, p, func() { p.leave(s.now + s.some(s.profile.linger)) })
 	s.at(h.deadline, nil, func() { s.deadlineOf(p) })
 }
@@ -135,10 +136,14 @@ func (s *Simulation) stopSome() {
 }
 
 // leave is what a process does that was told to stop: it goes on with all its duties until
-// others have taken over, and then until nobody finds its address any more.
+// others have taken over or it has waited for long enough, and then until nobody finds its address
+// any more.
 func (p *process) leave(lingers time.Duration) {
 	p.ending = true
-	if p.isNeeded() || p.sim.now < lingers || len(p.requests) > 0 {
+	if p.isNeeded() && !p.gaveUp && p.sim.now >= p.waits {
+		lingers = p.giveUp(lingers)
+	}
+	if p.isNeeded() && !p.gaveUp || p.sim.now < lingers || len(p.requests) > 0 {
 		p.sim.at(p.sim.now+20*time.Millisecond, p, func() { p.leave(lingers) })
 		return
 	}
@@ -147,6 +152,19 @@ func (p *process) leave(lingers time.Duration) {
 	p.die()
 	p.sim.faults.prove(p)
 	p.sim.stopped(p.host)
+}
+
+// giveUp has a process wait no longer to be let go, and returns until when it lingers now.
+func (p *process) giveUp(lingers time.Duration) time.Duration {
+	s := p.sim
+	if s.profile.gentle && s.faults.needed(p) {
+		p.waits = s.now + time.Second
+		return lingers
+	}
+	s.count("not let go in time")
+	s.trace(p, "waits no longer to be let go")
+	p.gaveUp, p.killed = true, true // to all others its end is like that
+	return s.now + s.profile.linger
 }
 
 // isNeeded tells whether the newest layout that a process has counts on it.

@@ -89,6 +89,8 @@ func (f *truth) out(m *layout.Member, before, after *layout.Table, by *decision)
 	switch {
 	case p.host.stopping && p.host.deadline-by.at < placement.HurryBefore && !p.dead && m.Phase.Acknowledges():
 		s.count("hurried")
+	case p.ending && !p.gaveUp && p.waits-by.at < placement.HurryBefore && !p.dead && m.Phase == layout.Serving && !by.silent[m.Incarnation]:
+		s.count("hurried before it waits no longer")
 	case m.Phase == layout.Leaving && fine:
 		s.count("left")
 		f.covered(m, before, after, by)
@@ -131,7 +133,7 @@ func (f *truth) tookOver(m *layout.Member, before *layout.Table, epoch uint64) {
 // letGo checks that a process which ends by itself has no duties in the newest layout that it
 // has. A newer one, by which it begins slots that were lost, is no harm: nothing was written by it.
 func (s *Simulation) letGo(p *process) {
-	if m := p.me(); m != nil && m.Phase.Acknowledges() {
+	if m := p.me(); m != nil && m.Phase.Acknowledges() && !p.gaveUp {
 		s.violated("%s ends, and is %s in layout %d", idName(p.id), m.Phase, p.epoch())
 	}
 }

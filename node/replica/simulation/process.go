@@ -32,7 +32,9 @@ type process struct {
 	writes   uint64
 	requests []*request // of clients, under way here
 
-	ending  bool // it was told to stop
+	ending  bool          // it was told to stop
+	waits   time.Duration // and until when it waits to be let go
+	gaveUp  bool          // it waited for long enough
 	killed  bool
 	member  bool // it knew once that it was one
 	retired bool // it was leaving when it was taken out: it has no duties any more
