@@ -110,17 +110,25 @@ func (a *Arena) Close() {
 
 // Alloc hands out a cell of at least n bytes, n ≤ MaxCell. Its bytes are arbitrary.
 func (a *Arena) Alloc(n int, mode Mode) (Ref, bool) {
-	id := classOf(n)
+	ref, bare, ok := a.alloc(classOf(n), mode)
+	if bare {
+		a.pool.fill(ref.page())
+	}
+	return ref, ok
+}
+
+// alloc tells also whether the cell is the first of a page that has no memory yet.
+func (a *Arena) alloc(id uint8, mode Mode) (ref Ref, bare, ok bool) {
 	c := &a.classes[id]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.room == 0 {
 		if mode == Reuse {
-			return 0, false
+			return 0, false, false
 		}
-		no, ok := a.pool.take(mode == Forced)
-		if !ok {
-			return 0, false
+		var no uint32
+		if no, bare, ok = a.pool.take(mode == Forced); !ok {
+			return 0, false, false
 		}
 		p := a.page(no)
 		p.used, p.fresh, p.free, p.class = 0, 0, 0, id
@@ -129,13 +137,13 @@ func (a *Arena) Alloc(n int, mode Mode) (Ref, bool) {
 	}
 	no := c.room
 	p := a.page(no)
-	ref := a.pop(c, no, p)
+	ref = a.pop(c, no, p)
 	p.used++
 	c.used.Add(1)
 	if int(p.used) == c.cells {
 		a.unlink(c, p)
 	}
-	return ref, true
+	return ref, bare, true
 }
 
 // pop takes a cell off a page that has one. Freed cells go first: they are warm.

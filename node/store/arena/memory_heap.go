@@ -8,6 +8,8 @@ const extentPages = 16
 // mapMemory uses the Go heap, which the race detector watches.
 func mapMemory(n int) []byte { return make([]byte, n) }
 
+func fillMemory([]byte) {}
+
 func unmapMemory([]byte) {}
 
 // dropMemory cannot give a part of an allocation back. It clears it instead, so

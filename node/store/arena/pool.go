@@ -16,6 +16,9 @@ const (
 	warmMost  = 4096 // where there is no limit
 )
 
+// fillFrom is how many pages must be in use before memory is taken by whole pages.
+const fillFrom = 256
+
 // pool is the pages that are free, and the count of those that are not.
 type pool struct {
 	arena *Arena
@@ -40,14 +43,16 @@ func (p *pool) init(a *Arena, limit int64) {
 	p.next = 1 // page 0 stays unused, for Ref 0 names nothing
 }
 
-func (p *pool) take(force bool) (uint32, bool) {
+// take hands out a page. It is bare if it has no memory yet.
+func (p *pool) take(force bool) (no uint32, bare, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !force && p.inUse.Load() >= p.limit {
-		return 0, false
+		return 0, false, false
 	}
 	p.inUse.Add(1)
-	return p.takeOne(), true
+	bare = len(p.warm) == 0
+	return p.takeOne(), bare, true
 }
 
 func (p *pool) takeMany(n int, force bool) ([]uint32, bool) {
@@ -65,6 +70,20 @@ func (p *pool) takeMany(n int, force bool) ([]uint32, bool) {
 		pages = append(pages, p.takeOne())
 	}
 	return pages, true
+}
+
+// fill gets memory for a page that has none and will be written all over: it is cheaper than to
+// have the system notice one small page after the other. A small arena is left to that, as it may
+// never fill the pages that it has.
+func (p *pool) fill(no uint32) {
+	if p.inUse.Load() >= fillFrom {
+		fillMemory(p.memory(no, 1))
+	}
+}
+
+func (p *pool) memory(first uint32, n int) []byte {
+	at := int(first%extentPages) << pageShift
+	return (*p.arena.extents.Load())[first/extentPages].mem[at : at+n<<pageShift]
 }
 
 // takeLast moves up to n items from the end of a list, in their order.
@@ -146,14 +165,12 @@ func (p *pool) cool(pages []uint32) {
 // value's blocks mostly lie side by side.
 func (p *pool) giveBack(pages []uint32) {
 	slices.Sort(pages)
-	extents := *p.arena.extents.Load()
 	for i := 0; i < len(pages); {
 		first, n := pages[i], 1
 		for i+n < len(pages) && pages[i+n] == first+uint32(n) && (first+uint32(n))%extentPages != 0 {
 			n++
 		}
-		at := int(first%extentPages) << pageShift
-		dropMemory(extents[first/extentPages].mem[at : at+n<<pageShift])
+		dropMemory(p.memory(first, n))
 		i += n
 	}
 }

@@ -10,3 +10,9 @@ import "golang.org/x/sys/unix"
 func avoidHugePages(mem []byte) {
 	_ = unix.Madvise(mem, unix.MADV_NOHUGEPAGE)
 }
+
+// fillMemory gets memory for all of it now. Where that cannot be had (a kernel before 5.14, a
+// container at its limit) it comes when it is written to, or not at all, as ever.
+func fillMemory(mem []byte) {
+	_ = unix.Madvise(mem, unix.MADV_POPULATE_WRITE)
+}
