@@ -25,7 +25,7 @@ func (w *world) planNodes(p *plan, image string) {
 	for i, name := range w.names {
 		nodes[i] = w.node(name, revision)
 	}
-	wish := membership.Wish{Cluster: w.cluster.Name, Shape: p.shape, Surge: w.cluster.Spec.MaxSurge()}
+	wish := membership.Wish{Cluster: w.cluster.Name, Shape: p.shape, Surge: w.cluster.Spec.MaxSurge(), Taken: w.taken.has}
 	p.nodes = membership.Next(wish, nodes, w.serial())
 	p.known = nodes
 }
@@ -55,7 +55,7 @@ func inOrder(shape []layout.Range) []layout.Range {
 
 // node is what is known of one.
 func (w *world) node(name layout.Name, revision string) membership.Node {
-	n := membership.Node{Name: name, Phase: w.furthest(name), Ends: w.ends(name)}
+	n := membership.Node{Name: name, Phase: w.furthest(name), Ends: w.ends(name) || w.displaced(name)}
 	pod := w.pods[name.String()]
 	if pod == nil || w.holdsNothing(pod) {
 		return n

@@ -41,6 +41,8 @@ type world struct {
 	left map[string]bool                // nodes that are not in the record, and of which a set or pod is there
 	have map[string]client.Object       // the other objects, by kind
 
+	taken taken // names that others have
+
 	roster *roster.Roster // nil: without a secret
 	sights map[string]*roster.Sight
 	silent map[layout.ID]time.Duration // members, as in placement.World
@@ -75,7 +77,7 @@ func (r *Reconciler) observe(ctx context.Context, c *v1alpha1.SeppenCluster) (*w
 	}
 	w.observeSpec()
 	for _, observe := range []func(context.Context, *world) error{
-		r.observeLayout, r.observeSecret, r.observeRoster, r.observeSets, r.observePods, r.observeLeft, r.observeServices, r.observePolicies,
+		r.observeLayout, r.observeSecret, r.observeRoster, r.observeSets, r.observePods, r.observeLeft, r.observeTaken, r.observeServices, r.observePolicies,
 		r.observeNodes, r.missLayout, r.observeDeaths, r.observeMachines,
 	} {
 		if err := observe(ctx, w); err != nil {

@@ -23,10 +23,13 @@ func Foreign(owner, have metav1.Object, kind string) error {
 	}
 	ref := metav1.GetControllerOf(have)
 	whose := "nothing controls it"
+	cluster := ref != nil && ref.Kind == v1alpha1.Kind && strings.HasPrefix(ref.APIVersion, v1alpha1.GroupVersion.Group+"/")
 	switch {
 	case ref == nil:
-	case ref.Name == owner.GetName() && ref.Kind == v1alpha1.Kind && strings.HasPrefix(ref.APIVersion, v1alpha1.GroupVersion.Group+"/"):
+	case cluster && ref.Name == owner.GetName():
 		whose = "it is left of an earlier one of the same name and will be deleted by Kubernetes"
+	case cluster:
+		whose = fmt.Sprintf("it is controlled by %s %s, which may have data in it: leave it, and give this cluster another name", ref.Kind, ref.Name)
 	default:
 		whose = fmt.Sprintf("it is controlled by %s %s", ref.Kind, ref.Name)
 	}

@@ -54,7 +54,7 @@ func foreigners(b *bench) map[string]struct {
 	add("ours but not controlled", likeOurs, "nothing controls it", notController)
 	add("another's", likeOurs, "it is controlled by Deployment snow", deployment)
 	add("another's, another", unlikeOurs, "it is controlled by Deployment snow", deployment)
-	add("another cluster's", likeOurs, "it is controlled by SeppenCluster rain", objects.Owner(&other))
+	add("another cluster's", likeOurs, "it is controlled by SeppenCluster rain, which may have data in it: leave it, and give this cluster another name", objects.Owner(&other))
 	add("an earlier cluster's", likeOurs, "it is left of an earlier one of the same name and will be deleted by Kubernetes", objects.Owner(&earlier))
 	return out
 }
@@ -181,10 +181,10 @@ func TestForeign(t *testing.T) {
 	}
 	for say, refs := range map[string][]metav1.OwnerReference{
 		"": ref("seppen.io", "SeppenCluster", "snow", "1"),
-		"it is left of an earlier one of the same name and will be deleted by Kubernetes": ref("seppen.io", "SeppenCluster", "snow", "2"),
-		"it is controlled by SeppenCluster rain":                                          ref("seppen.io", "SeppenCluster", "rain", "2"),
-		"it is controlled by SeppenCluster snow":                                          ref("example.com", "SeppenCluster", "snow", "2"),
-		"nothing controls it":                                                             nil,
+		"it is left of an earlier one of the same name and will be deleted by Kubernetes":                                 ref("seppen.io", "SeppenCluster", "snow", "2"),
+		"it is controlled by SeppenCluster rain, which may have data in it: leave it, and give this cluster another name": ref("seppen.io", "SeppenCluster", "rain", "2"),
+		"it is controlled by SeppenCluster snow":                                                                          ref("example.com", "SeppenCluster", "snow", "2"),
+		"nothing controls it":                                                                                             nil,
 	} {
 		err := apply.Foreign(owner, &metav1.ObjectMeta{Name: "x", OwnerReferences: refs}, "Service")
 		switch {

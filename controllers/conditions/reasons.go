@@ -171,7 +171,7 @@ var stopReasons = []Reason{
 	{Progressing, "False", InvalidSpec, "The spec cannot be made a cluster. The message names the field.", "Set the field right."},
 	{
 		Progressing, "False", NameConflict, "An object of a name that the cluster needs exists and is not the cluster's. It is not touched.",
-		"Delete or rename that object, or give the cluster another name.",
+		"If the message says that a SeppenCluster controls it, leave it, as it may have data of that one: make this cluster under another name. Else delete or rename that object, or give the cluster another name.",
 	},
 	{
 		Progressing, "False", SecretNotFound, "The Secret with the cluster's secret does not exist.",

@@ -41,6 +41,8 @@ type Wish struct {
 	Cluster string         // its name, after which new nodes are called
 	Shape   []layout.Range // one node each
 	Surge   int            // how many nodes that could go on are replaced at a time, at least 1
+	// Taken tells whether somebody else has a name; nil: nobody has any.
+	Taken func(layout.Name) bool
 }
 
 // Plan is which nodes there are from now on.
@@ -162,17 +164,22 @@ func (d *decision) replace(stay []*Node, which func(*Node) bool) []*Node {
 }
 
 // added is a new node. All that come in at a time have one serial, unless their
-// StatefulSets, which do not spell the end of the range, would have one name.
+// StatefulSets, which do not spell the end of the range, would have one name, or somebody else has
+// such a name already.
 func (d *decision) added(r layout.Range) *Node {
 	serial := d.serial + 1
-	begins := func(n layout.Name) bool { return n.Base == base(d.wish.Cluster, serial) && n.Range.Lo == r.Lo }
-	for slices.ContainsFunc(d.plan.Added, begins) {
+	for d.isTaken(called(d.wish.Cluster, serial, r)) {
 		serial++
 	}
-	n := &Node{Name: layout.Name{Base: base(d.wish.Cluster, serial), Range: r}}
+	n := &Node{Name: called(d.wish.Cluster, serial, r)}
 	d.plan.Added = append(d.plan.Added, n.Name)
 	d.plan.Serial = max(d.plan.Serial, serial)
 	return n
+}
+
+func (d *decision) isTaken(name layout.Name) bool {
+	begins := func(n layout.Name) bool { return n.Base == name.Base && n.Range.Lo == name.Range.Lo }
+	return slices.ContainsFunc(d.plan.Added, begins) || d.wish.Taken != nil && d.wish.Taken(name)
 }
 
 // planned is the decision as a plan. A node that goes is kept as long as it is a member.
@@ -203,7 +210,10 @@ func byRing(a, b layout.Name) int {
 	return cmp.Or(cmp.Compare(a.Range.Lo, b.Range.Lo), cmp.Compare(a.Range.Hi, b.Range.Hi), byAge(a, b))
 }
 
-func base(cluster string, serial uint64) string { return fmt.Sprintf("%s-r%d", cluster, serial) }
+// called is the name of a node that came later.
+func called(cluster string, serial uint64, r layout.Range) layout.Name {
+	return layout.Name{Base: fmt.Sprintf("%s-r%d", cluster, serial), Range: r}
+}
 
 // Number is the serial in a node's base, 0 if there is none.
 func Number(cluster, base string) uint64 {

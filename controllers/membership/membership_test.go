@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "rewrite testdata")
 
 // TestStories plays the stories in testdata. A line with ">" is the shape that is asked
 // for, and how many nodes may be replaced at a time; lines with a name are the nodes there
-// are and what is known of them. What follows "=" is the plan.
+// are and what is known of them; "taken" are StatefulSets of others. What follows "=" is the plan.
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -60,6 +60,8 @@ func play(t *testing.T, text string) string {
 			case "#":
 			case ">":
 				wish.Shape, wish.Surge, serial = wished(t, words[1:])
+			case "taken":
+				wish.Taken = func(n layout.Name) bool { return slices.Contains(words, fmt.Sprintf("%s-%d", n.Base, n.Range.Lo)) }
 			default:
 				nodes = append(nodes, known(t, words))
 			}

@@ -1,6 +1,10 @@
 package objects
 
-import "maps"
+import (
+	"maps"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // What the labels of all objects say.
 const (
@@ -31,6 +35,9 @@ func Labels(cluster string) map[string]string {
 func Selector(cluster string) map[string]string {
 	return map[string]string{nameLabel: AppName, instanceLabel: cluster, componentLabel: NodeComponent}
 }
+
+// IsOf tells whether an object that the operator made is labelled as a cluster's.
+func IsOf(cluster string, o metav1.Object) bool { return o.GetLabels()[instanceLabel] == cluster }
 
 // nodeLabels are those of what is about the nodes themselves, and not about their clients.
 func nodeLabels(cluster string) map[string]string {
