@@ -91,10 +91,8 @@ func (q *inquest) examine(ctx context.Context, m *layout.Member) {
 
 // proof says what proves that a member is dead. Empty: nothing does.
 func (q *inquest) proof(ctx context.Context, m *layout.Member) (string, error) {
-	if q.roster != nil {
-		if end := q.homes.Ended(types.UID(m.Home), m.Incarnation, q.roster.Answered(m.Incarnation)); end != nil {
-			return "its container ended (" + end.Words + ")", nil
-		}
+	if end := q.ending(m); end != nil {
+		return "its container ended (" + end.Words + ")", nil
 	}
 	switch replaced, err := q.replaced(ctx, m); {
 	case err != nil:
@@ -109,6 +107,19 @@ func (q *inquest) proof(ctx context.Context, m *layout.Member) (string, error) {
 		return "a person says so (" + proof.PresumedDead + ")", nil
 	}
 	return q.withMachine(ctx, m)
+}
+
+// ending is how a member's container ended, as far as this operator saw it; nil: it did not. Whoever
+// is heard of by others has not ended, unless its pod is over.
+func (q *inquest) ending(m *layout.Member) *proof.Ending {
+	home := types.UID(m.Home)
+	switch over := q.homes.Over(home); {
+	case over != nil:
+		return over
+	case q.roster == nil || q.vouched(m):
+		return nil
+	}
+	return q.homes.Ended(home, m.Incarnation, q.roster.Answered(m.Incarnation))
 }
 
 // replaced tells whether another process answers, now, from the pod in which a member

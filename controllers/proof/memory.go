@@ -26,7 +26,7 @@ type Memory struct {
 type home struct {
 	cluster types.NamespacedName
 	machine string
-	end     *Ending // the latest that a kubelet reported
+	end     *Ending // the latest after which a kubelet reported that nothing ran
 	endSeen time.Time
 	over    *Ending                 // see Over
 	heard   map[layout.ID]time.Time // when an incarnation first answered from here
@@ -50,7 +50,7 @@ func (m *Memory) See(cluster types.NamespacedName, pod *corev1.Pod, now time.Tim
 	if over := Over(pod); over != nil {
 		h.over = over
 	}
-	if end := EndOf(pod); end != nil && (h.end == nil || h.end.Container != end.Container) {
+	if end := EndOf(pod); Stopped(pod) && (h.end == nil || h.end.Container != end.Container) {
 		h.end, h.endSeen = end, now
 	}
 }
@@ -66,22 +66,29 @@ func (m *Memory) Hear(pod types.UID, incarnation layout.ID, now time.Time) {
 	}
 }
 
+// Over is the end of the last container that a pod had or will have, whoever ran in it; nil: it is
+// not known that there was one. See the function Over.
+func (m *Memory) Over(pod types.UID) *Ending {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h := m.homes[pod]; h != nil {
+		return h.over
+	}
+	return nil
+}
+
 // Ended is how the process of an incarnation ended, whose last answer came at that time,
 // zero being that none is known; nil if it is not known that it did.
 //
 // A report does not say whose end it is: it may be that of the container before, while
-// the incarnation runs in the next one. So only one counts that came after its last
-// answer, and later after its first one than a report takes.
+// the incarnation runs in the next one. So only one counts that says that nothing runs, and that
+// came after its last answer, and later after its first one than a report takes: when it was
+// made, the incarnation had begun, and so it is one of those that have ended.
 func (m *Memory) Ended(pod types.UID, incarnation layout.ID, answered time.Time) *Ending {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	h := m.homes[pod]
-	switch {
-	case h == nil:
-		return nil
-	case h.over != nil:
-		return h.over
-	case h.end == nil:
+	if h == nil || h.end == nil {
 		return nil
 	}
 	first, known := h.heard[incarnation]

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -108,26 +109,32 @@ func TestEnded(t *testing.T) {
 		answered float64 // when m did last
 		want     bool
 	}{
-		"nothing known":                          {nil, 50, false},
-		"runs":                                   {[]event{see(0), hear(1, m)}, 50, false},
-		"ended":                                  {[]event{see(0), hear(1, m), see(51, ends("c1"))}, 50, true},
-		"ended, and the next one runs":           {[]event{see(0), hear(1, m), see(51, restarts("c1"))}, 50, true},
-		"ended, and the next one is heard":       {[]event{see(0), hear(1, m), see(51, restarts("c1")), hear(52, other)}, 50, true},
-		"answers still":                          {[]event{see(0), hear(1, m), see(51, ends("c1"))}, 52, false},
-		"the one before ended":                   {[]event{see(0), see(10, restarts("c1")), hear(11, m)}, 50, false},
-		"the one before ended, reported late":    {[]event{see(0), hear(11, m), see(13, ends("c1")), see(14, restarts("c1"))}, 12, false},
-		"and later its own":                      {[]event{see(0), hear(11, m), see(13, restarts("c1")), see(51, ends("c2"))}, 50, true},
-		"the report is repeated":                 {[]event{see(0), hear(11, m), see(13, restarts("c1")), see(51, restarts("c1"))}, 50, false},
-		"never heard of":                         {[]event{see(0), hear(1, other), see(51, ends("c1"))}, 0, false},
-		"never heard of, but the pod is over":    {[]event{see(0), see(51, ends("c1"), phase(corev1.PodSucceeded))}, 0, true},
-		"nobody knows when it answered":          {[]event{see(0), hear(1, m), see(51, ends("c1"))}, 0, false},
-		"just heard of, but the pod is over":     {[]event{see(0), hear(50, m), see(51, ends("c1"), phase(corev1.PodSucceeded))}, 50, true},
-		"the pod is over, and nobody looks":      {[]event{see(0), see(51, ends("c1"), phase(corev1.PodFailed)), see(52)}, 50, true},
-		"another one's container ended":          {[]event{see(0), hear(1, m), see(51, func(p *corev1.Pod) { p.Status.ContainerStatuses[0].RestartCount++ })}, 50, false},
-		"it is said that the pod failed":         {[]event{see(0), hear(1, m), see(51, phase(corev1.PodFailed))}, 50, false},
-		"the first word of it is that it ended":  {[]event{hear(1, m), see(51, ends("c1"))}, 50, false},
-		"the container's status comes and goes":  {[]event{see(0), hear(1, m), see(51, ends("c1")), see(52)}, 50, true},
-		"a pod that was forgotten proves no end": {[]event{see(0), hear(1, m), see(51, ends("c1")), {at: 52}}, 50, false},
+		"nothing known":                            {nil, 50, false},
+		"runs":                                     {[]event{see(0), hear(1, m)}, 50, false},
+		"ended":                                    {[]event{see(0), hear(1, m), see(51, ends("c1"))}, 50, true},
+		"ended, and the next one waits":            {[]event{see(0), hear(1, m), see(51, restarts("c1"), waits)}, 50, true},
+		"ended, and then the next one runs":        {[]event{see(0), hear(1, m), see(51, ends("c1")), see(52, restarts("c1"))}, 50, true},
+		"ended, and the next one is heard":         {[]event{see(0), hear(1, m), see(51, ends("c1")), see(52, restarts("c1")), hear(52, other)}, 50, true},
+		"ended, and the next one ended":            {[]event{see(0), hear(1, m), see(51, ends("c1")), see(52, restarts("c1")), see(53, ends("c2"))}, 50, true},
+		"one ended, and one runs: this or another": {[]event{see(0), hear(1, m), see(51, restarts("c1"))}, 50, false},
+		// The kubelet was cut off from before the end of the first one, c1, until long after.
+		"the one before ended, reported very late": {[]event{see(0), hear(0, other), hear(21, m), see(90, restarts("c1"))}, 60, false},
+		"and later its own, reported in time":      {[]event{see(0), hear(0, other), hear(21, m), see(90, restarts("c1")), see(100, ends("c2"))}, 60, true},
+		"answers still":                            {[]event{see(0), hear(1, m), see(51, ends("c1"))}, 52, false},
+		"the one before ended":                     {[]event{see(0), see(10, restarts("c1")), hear(11, m)}, 50, false},
+		"the one before ended, reported late":      {[]event{see(0), hear(11, m), see(13, ends("c1")), see(14, restarts("c1"))}, 12, false},
+		"and later its own":                        {[]event{see(0), hear(11, m), see(13, restarts("c1")), see(51, ends("c2"))}, 50, true},
+		"the report is repeated":                   {[]event{see(0), hear(11, m), see(13, restarts("c1")), see(51, restarts("c1"))}, 50, false},
+		"never heard of":                           {[]event{see(0), hear(1, other), see(51, ends("c1"))}, 0, false},
+		"never heard of, but the pod is over":      {[]event{see(0), see(51, ends("c1"), phase(corev1.PodSucceeded))}, 0, true},
+		"nobody knows when it answered":            {[]event{see(0), hear(1, m), see(51, ends("c1"))}, 0, false},
+		"just heard of, but the pod is over":       {[]event{see(0), hear(50, m), see(51, ends("c1"), phase(corev1.PodSucceeded))}, 50, true},
+		"the pod is over, and nobody looks":        {[]event{see(0), see(51, ends("c1"), phase(corev1.PodFailed)), see(52)}, 50, true},
+		"another one's container ended":            {[]event{see(0), hear(1, m), see(51, func(p *corev1.Pod) { p.Status.ContainerStatuses[0].RestartCount++ })}, 50, false},
+		"it is said that the pod failed":           {[]event{see(0), hear(1, m), see(51, phase(corev1.PodFailed))}, 50, false},
+		"the first word of it is that it ended":    {[]event{hear(1, m), see(51, ends("c1"))}, 50, false},
+		"the container's status comes and goes":    {[]event{see(0), hear(1, m), see(51, ends("c1")), see(52)}, 50, true},
+		"a pod that was forgotten proves no end":   {[]event{see(0), hear(1, m), see(51, ends("c1")), {at: 52}}, 50, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := func(s float64) time.Time { return time.Unix(1000, 0).Add(time.Duration(s * float64(time.Second))) }
@@ -146,10 +153,11 @@ func TestEnded(t *testing.T) {
 			if tt.answered == 0 {
 				answered = time.Time{}
 			}
-			if end := memory.Ended("home", m, answered); (end != nil) != tt.want {
+			end := cmp.Or(memory.Over("home"), memory.Ended("home", m, answered))
+			if (end != nil) != tt.want {
 				t.Errorf("ended: %+v", end)
 			}
-			if memory.Ended("another home", m, at(tt.answered)) != nil {
+			if memory.Ended("another home", m, at(tt.answered)) != nil || memory.Over("another home") != nil {
 				t.Error("it ended in a pod of which nothing is known")
 			}
 		})
