@@ -70,7 +70,7 @@ func (p *Peers) exchange(ctx context.Context, l *link, op peer.Op, payload []byt
 		if err == nil {
 			return r, bulk, &io.LimitedReader{R: reader, N: n}, nil
 		}
-		bulk.Close()
+		l.dropBulk(bulk)
 		// All operations on bulk connections are idempotent.
 		if fresh || !errors.Is(err, peer.ErrBroken) || ctx.Err() != nil {
 			return peer.Reply{}, nil, nil, p.left(l.member, failed(l.member, op, err))
@@ -95,7 +95,11 @@ func (p *Peers) fetchBody(ctx context.Context, m *layout.Member, u uid.UID, size
 	if err != nil && !errors.Is(err, kv.ErrNoMemory) {
 		return nil, err
 	}
-	r, bulk, body, err := p.exchange(ctx, l, wire.OpValue, u[:], nil)
+	// What is asked is only looked up: another owner is not kept waiting for the answer. The
+	// body may then take long.
+	asking, cancel := context.WithTimeout(ctx, readTimeout)
+	r, bulk, body, err := p.exchange(asking, l, wire.OpValue, u[:], nil)
+	cancel()
 	if err == nil {
 		err = p.outcome(ctx, m, r)
 		if err != nil {

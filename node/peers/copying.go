@@ -141,7 +141,7 @@ func (p *Peers) bulkAsk(ctx context.Context, l *link, op peer.Op, payload []byte
 	if stop() {
 		l.giveBulk(bulk) // which closes it unless all was read
 	} else {
-		bulk.Close()
+		l.dropBulk(bulk)
 	}
 	return err
 }

@@ -118,7 +118,7 @@ func TestFetch(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if kept := len(p.link(m).bulk); kept == 1 != test.kept {
+			if kept := len(p.link(m).kept); kept == 1 != test.kept {
 				t.Errorf("%d connections are kept", kept)
 			}
 			if test.kept && came != int64(len(test.reply)) || came > int64(len(test.reply)) {
@@ -177,7 +177,7 @@ func TestFetchIsGivenUp(t *testing.T) {
 	}
 	close(ended)
 	is(t, err, kv.ErrUnavailable)
-	if kept := len(p.link(m).bulk); kept != 0 || n != 1 || came < 100_000 || came > int64(len(reply)) {
+	if kept := len(p.link(m).kept); kept != 0 || n != 1 || came < 100_000 || came > int64(len(reply)) {
 		t.Errorf("%d connections are kept, %d values and %d bytes came", kept, n, came)
 	}
 }

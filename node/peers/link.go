@@ -18,8 +18,6 @@ const (
 	dialPause = 250 * time.Millisecond
 	// dialTimeout bounds how long a request waits for a connection.
 	dialTimeout = time.Second
-	// maxIdleBulk is how many connections for bodies are kept for the next body.
-	maxIdleBulk = 32
 )
 
 // link is the way to one incarnation of a member.
@@ -37,7 +35,8 @@ type link struct {
 	dialing bool      // in the background
 
 	bulkMu sync.Mutex
-	bulk   []*peer.Bulk
+	kept   []*peer.Bulk            // for the next body
+	inUse  map[*peer.Bulk]struct{} // they end with the link
 	closed bool
 
 	before atomic.Bool // the member is of a version that knows less of copying
@@ -141,46 +140,19 @@ func (l *link) isClosed() bool {
 	return l.closed
 }
 
-// takeBulk returns a connection for one body; a fresh one was not used before.
-func (l *link) takeBulk(ctx context.Context, fresh bool) (*peer.Bulk, error) {
-	l.bulkMu.Lock()
-	if n := len(l.bulk); n > 0 && !fresh {
-		b := l.bulk[n-1]
-		l.bulk = l.bulk[:n-1]
-		l.bulkMu.Unlock()
-		return b, nil
-	}
-	l.bulkMu.Unlock()
-	// The small connection knows whether the member is there, and fails fast if not.
-	if _, err := l.connect(); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	return l.dialer.DialBulk(ctx, l.member.Address, l.member.Incarnation)
-}
-
-// giveBulk takes a connection back if it is fit for another body.
-func (l *link) giveBulk(b *peer.Bulk) {
-	l.bulkMu.Lock()
-	if !l.closed && b.Reusable() && len(l.bulk) < maxIdleBulk {
-		l.bulk = append(l.bulk, b)
-		b = nil
-	}
-	l.bulkMu.Unlock()
-	if b != nil {
-		b.Close()
-	}
-}
-
+// close ends all connections, those that are in use as well: who waits for one that is no
+// member any more asks somebody else.
 func (l *link) close() {
 	l.bulkMu.Lock()
 	l.closed = true
-	bulk := l.bulk
-	l.bulk = nil
+	kept, inUse := l.kept, l.inUse
+	l.kept, l.inUse = nil, nil
 	l.bulkMu.Unlock()
-	for _, b := range bulk {
+	for _, b := range kept {
 		b.Close()
+	}
+	for b := range inUse {
+		go b.Close() // with TLS this says goodbye, and the other side may not read
 	}
 	if c := l.conn.Load(); c != nil {
 		c.Close()

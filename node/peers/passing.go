@@ -33,6 +33,9 @@ type passing struct {
 }
 
 func newPassing(p *Peers, l *link, b *peer.Bulk, body io.Reader, u uid.UID, size int64) *passing {
+	// A client has its first bytes soon, and nobody else can give it the rest: it comes to its
+	// end, even if its owner is no member any more.
+	l.detach(b)
 	return &passing{
 		peers: p, link: l, bulk: b, body: body, uid: u, size: size,
 		sum: p.opt.Secret.Hash(), buf: make([]byte, min(size, passingChunk)),

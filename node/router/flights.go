@@ -11,8 +11,15 @@ import (
 // flights lets all who want one value at the same time share one fetch of it.
 type flights struct {
 	mu sync.Mutex
-	by map[uid.UID]*flight
+	by map[wanted]*flight
 	wg sync.WaitGroup
+}
+
+// wanted is a value and the view of its owners: who knows of others does not wait for what
+// those of before are asked.
+type wanted struct {
+	uid  uid.UID
+	view uint64
 }
 
 // flight is one fetch under way.
@@ -27,18 +34,18 @@ type flight struct {
 
 // do returns the value from fetch, or from a fetch of it that is under way. The fetch
 // goes on for as long as anyone waits for it.
-func (f *flights) do(ctx context.Context, u uid.UID, fetch func(context.Context) (kv.Value, error)) (kv.Value, error) {
+func (f *flights) do(ctx context.Context, w wanted, fetch func(context.Context) (kv.Value, error)) (kv.Value, error) {
 	f.mu.Lock()
-	fl := f.by[u]
+	fl := f.by[w]
 	if fl == nil {
-		fl = f.start(u, fetch)
+		fl = f.start(w, fetch)
 	}
 	fl.waiting++
 	f.mu.Unlock()
 	select {
 	case <-fl.done:
 	case <-ctx.Done():
-		f.leave(u, fl)
+		f.leave(w, fl)
 		return nil, kv.Refuse(kv.Busy, "gave up: %v", ctx.Err())
 	}
 	if fl.err != nil {
@@ -58,21 +65,21 @@ func (f *flights) do(ctx context.Context, u uid.UID, fetch func(context.Context)
 }
 
 // start begins a fetch; the lock is held.
-func (f *flights) start(u uid.UID, fetch func(context.Context) (kv.Value, error)) *flight {
+func (f *flights) start(w wanted, fetch func(context.Context) (kv.Value, error)) *flight {
 	if f.by == nil {
-		f.by = make(map[uid.UID]*flight)
+		f.by = make(map[wanted]*flight)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	fl := &flight{cancel: cancel, done: make(chan struct{})}
-	f.by[u] = fl
+	f.by[w] = fl
 	f.wg.Add(1)
 	go func() {
 		defer f.wg.Done()
 		v, err := fetch(ctx)
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if f.by[u] == fl {
-			delete(f.by, u)
+		if f.by[w] == fl {
+			delete(f.by, w)
 		}
 		fl.land(v, err)
 	}()
@@ -99,7 +106,7 @@ func (fl *flight) land(v kv.Value, err error) {
 }
 
 // leave gives up waiting; the last one to leave ends the fetch.
-func (f *flights) leave(u uid.UID, fl *flight) {
+func (f *flights) leave(w wanted, fl *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	select {
@@ -115,7 +122,7 @@ func (f *flights) leave(u uid.UID, fl *flight) {
 	}
 	if fl.waiting--; fl.waiting == 0 {
 		fl.cancel()
-		delete(f.by, u)
+		delete(f.by, w)
 	}
 }
 

@@ -80,7 +80,7 @@ func TestFlights(t *testing.T) {
 				got := make(chan outcome, 5)
 				for range 5 {
 					go func() {
-						v, err := all.do(t.Context(), uid.UID{1}, f.fetch)
+						v, err := all.do(t.Context(), wanted{}, f.fetch)
 						got <- outcome{v, err}
 					}()
 				}
@@ -117,7 +117,7 @@ func TestFlightIsGivenUp(t *testing.T) {
 		var waiters sync.WaitGroup
 		for range 2 {
 			waiters.Go(func() {
-				if _, err := all.do(ctx, uid.UID{1}, f.fetch); !errors.Is(err, kv.ErrUnavailable) {
+				if _, err := all.do(ctx, wanted{}, f.fetch); !errors.Is(err, kv.ErrUnavailable) {
 					t.Error(err)
 				}
 			})
@@ -125,7 +125,7 @@ func TestFlightIsGivenUp(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		waiters.Wait()
-		v, err := all.do(t.Context(), uid.UID{1}, f.fetch)
+		v, err := all.do(t.Context(), wanted{}, f.fetch)
 		if err != nil || f.fetches.Load() != 2 || f.open.Load() != 1 {
 			t.Fatal(err, f.fetches.Load(), f.open.Load())
 		}
@@ -151,7 +151,7 @@ func TestFlightsLeaveNothingOpen(t *testing.T) {
 				clients.Go(func() {
 					for range 200 {
 						ctx, cancel := context.WithTimeout(t.Context(), draw(15))
-						v, err := all.do(ctx, uid.UID{byte(draw(2))}, f.fetch)
+						v, err := all.do(ctx, wanted{uid: uid.UID{byte(draw(2))}}, f.fetch)
 						if err == nil {
 							time.Sleep(draw(3))
 							v.Close()
@@ -170,4 +170,32 @@ func TestFlightsLeaveNothingOpen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who knows of other owners does not wait for those of before.
+func TestFlightsOfOtherOwners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all flights
+		stuck, cancel := context.WithCancel(t.Context())
+		never := &fetcher{takes: func() time.Duration { return time.Hour }}
+		var before sync.WaitGroup
+		before.Go(func() {
+			if _, err := all.do(stuck, wanted{view: 1}, never.fetch); !errors.Is(err, kv.ErrUnavailable) {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		began := time.Now()
+		v, err := all.do(t.Context(), wanted{view: 2}, newFetcher().fetch)
+		if took := time.Since(began); err != nil || took != time.Second {
+			t.Fatalf("%v after %v", err, took)
+		}
+		v.Close()
+		cancel()
+		before.Wait()
+		synctest.Wait()
+		if len(all.by) != 0 {
+			t.Errorf("%d flights", len(all.by))
+		}
+	})
 }

@@ -54,7 +54,8 @@ func (r *Router) value(ctx context.Context, t *layout.Table, e *kv.Entry) (kv.Va
 	if v := r.owner.Value(e.UID); v != nil {
 		return v, nil
 	}
-	return r.flights.do(ctx, e.UID, func(ctx context.Context) (kv.Value, error) { return r.fetch(ctx, t, e) })
+	w := wanted{e.UID, t.Owners(e.UID.Slot()).View}
+	return r.flights.do(ctx, w, func(ctx context.Context) (kv.Value, error) { return r.fetch(ctx, t, e) })
 }
 
 // fetch gets a value from one of its owners. Those who have handed the slot over have
