@@ -130,11 +130,11 @@ func (r *Reconciler) delete(ctx context.Context, o client.Object) error {
 // writeRecord makes the next layout durable, or the nodes, and then, not before, lets the nodes
 // have the layout (I6).
 func (r *Reconciler) writeRecord(ctx context.Context, w *world, p *plan) error {
-	if p.next == nil || w.secret == nil {
+	if p.next == nil || !w.canTell() {
 		return nil
 	}
 	next := *p.next
-	next.Fingerprint = w.secret.Fingerprint()
+	next.Fingerprint = w.fingerprint()
 	record, err := r.layouts().Write(ctx, w.cluster, w.record, next)
 	if err != nil {
 		return fmt.Errorf("write layout %d: %w", next.Layout.Epoch, err)

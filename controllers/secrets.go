@@ -68,3 +68,18 @@ func (w *world) openSecret(data map[string][]byte, ref v1alpha1.SecretReference)
 	}
 	w.secret = secret
 }
+
+// canTell tells whether nodes can be told of a layout. Connections outlast the secret that they
+// were made with: while it is gone, or another one lies in its place, nodes that die are still
+// removed.
+func (w *world) canTell() bool {
+	return w.secret != nil || w.record.Layout != nil && w.roster != nil
+}
+
+// fingerprint is that of the secret which the cluster began with, also while it is not to be had.
+func (w *world) fingerprint() string {
+	if w.record.Layout != nil {
+		return w.record.Fingerprint
+	}
+	return w.secret.Fingerprint()
+}

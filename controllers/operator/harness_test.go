@@ -100,12 +100,16 @@ type traffic struct {
 	most          int      // writes that are let through; below 0: all
 	lose          bool     // the last of them gets through, but not its answer
 	cut           func()
+	forbidden     string // the end of paths
 }
 
 func (t *traffic) RoundTrip(r *http.Request) (*http.Response, error) {
 	// Events and leases are no part of a cluster.
 	if strings.Contains(r.URL.Path, "/events") || strings.Contains(r.URL.Path, "/leases") {
 		return t.next.RoundTrip(r)
+	}
+	if t.isForbidden(r) {
+		return refusal(r), nil
 	}
 	last, err := t.count(r)
 	if err != nil {
