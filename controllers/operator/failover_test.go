@@ -219,43 +219,53 @@ func TestKilledDuringFailover(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes minutes")
 	}
+	t.Parallel()
+	for name, lose := range map[string]bool{"with answers": false, "without answers": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
+			killedDuringFailover(t, lose)
+		})
+	}
+}
+
+// killedDuringFailover: the answer of the last write is lost as well, or not.
+func killedDuringFailover(t *testing.T, lose bool) {
+	t.Helper()
 	s := newSite(t)
 	first := s.operate()
 	s.started(2)
 	s.quiet(first)
 	first.stop()
-	for _, lose := range []bool{false, true} {
-		finished := false
-		for n := 1; !finished && n < 40; n++ {
-			name := ring[n%len(ring)]
-			before := s.kubelet.Node(name).Incarnation()
-			s.kubelet.Crash(name)
-			killed := s.operate(func(tr *traffic) { tr.most, tr.lose = n, lose })
-			kubetest.Eventually(t, func() error {
-				killed.mu.Lock()
-				defer killed.mu.Unlock()
-				l := s.layout("snow")
-				whole := layout.NewTable(l).Member(before) == nil && len(l.Members) == 3 && len(l.Dead) == 0 && s.cluster("snow").Status.MissingCopies == 0
-				finished = killed.writes < n && whole && l.Epoch == uint64(s.cluster("snow").Status.Epoch)
-				if killed.writes < n && !finished {
-					return fmt.Errorf("%d writes of %d", killed.writes, n)
-				}
-				return nil
-			})
-			killed.stop()
-			next := s.operate()
-			s.without(before)
-			s.recovers("snow", 2)
-			s.quiet(next)
-			next.stop()
-			s.agreed()
-			if c := s.cluster("snow"); len(c.Status.LostSlots) > 0 {
-				t.Errorf("lost: %+v", c.Status.LostSlots)
+	finished := false
+	for n := 1; !finished && n < 40; n++ {
+		name := ring[n%len(ring)]
+		before := s.kubelet.Node(name).Incarnation()
+		s.kubelet.Crash(name)
+		killed := s.operate(func(tr *traffic) { tr.most, tr.lose = n, lose })
+		kubetest.Eventually(t, func() error {
+			killed.mu.Lock()
+			defer killed.mu.Unlock()
+			l := s.layout("snow")
+			whole := layout.NewTable(l).Member(before) == nil && len(l.Members) == 3 && len(l.Dead) == 0 && s.cluster("snow").Status.MissingCopies == 0
+			finished = killed.writes < n && whole && l.Epoch == uint64(s.cluster("snow").Status.Epoch)
+			if killed.writes < n && !finished {
+				return fmt.Errorf("%d writes of %d", killed.writes, n)
 			}
-			if t.Failed() {
-				t.Fatalf("killed at write %d, %t", n, lose)
-			}
-			t.Logf("killed at write %d (its answer lost: %t): layout %d", n, lose, s.layout("snow").Epoch)
+			return nil
+		})
+		killed.stop()
+		next := s.operate()
+		s.without(before)
+		s.recovers("snow", 2)
+		s.quiet(next)
+		next.stop()
+		s.agreed()
+		if c := s.cluster("snow"); len(c.Status.LostSlots) > 0 {
+			t.Errorf("lost: %+v", c.Status.LostSlots)
 		}
+		if t.Failed() {
+			t.Fatalf("killed at write %d, %t", n, lose)
+		}
+		t.Logf("killed at write %d (its answer lost: %t): layout %d", n, lose, s.layout("snow").Epoch)
 	}
 }

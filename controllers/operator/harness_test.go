@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"net"
@@ -34,6 +35,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// What runs side by side is waiting most of the time, so more can than there are cores.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	os.Exit(kubetest.Main(m, kubetest.WithControllers(), kubetest.Leaks(
 		// The event broadcaster and client-go's HTTP connections end on their own time.
 		goleak.IgnoreAnyFunction("k8s.io/client-go/tools/events.(*eventBroadcasterImpl).startRecordingEvents.func1"),

@@ -14,6 +14,7 @@ func TestChangesKilledAnywhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes minutes")
 	}
+	t.Parallel()
 	image := func(spec *v1alpha1.SeppenClusterSpec) { spec.Image = "seppen:other" }
 	for name, tt := range map[string]struct {
 		lose   bool // the answers of the writes
@@ -27,7 +28,7 @@ func TestChangesKilledAnywhere(t *testing.T) {
 		"a drained machine":          {false, func(s *site) { s.cordon(s.namespace + "-2") }, (*site).isEmptied},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // most of it is waiting
+			t.Parallel()
 			s := newSite(t)
 			s.kubelet.Graceful()
 			s.machines()

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -505,56 +504,59 @@ func TestKilledAnywhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
-	start := time.Now()
-	for _, lose := range []bool{false, true} {
-		finished := false
-		for n := 1; !finished; n++ {
-			name := fmt.Sprintf("write %d", n)
-			if lose {
-				name += " without its answer"
-			}
-			t.Run(name, func(t *testing.T) {
-				s := newSite(t)
-				killed := s.operate(func(tr *traffic) { tr.most, tr.lose = n, lose })
-				s.create("snow", func(spec *v1alpha1.SeppenClusterSpec) { spec.MemoryLimit = new(resource.MustParse("64Mi")) })
-				kubetest.Eventually(t, func() error {
-					killed.mu.Lock()
-					defer killed.mu.Unlock()
-					finished = killed.writes < n && s.cluster("snow").Status.Ready == "3/3"
-					if killed.writes < n && !finished {
-						return fmt.Errorf("%d writes of %d", killed.writes, n)
-					}
-					return nil
-				})
-				killed.stop()
-				secret := &corev1.Secret{}
-				had := s.Client.Get(t.Context(), s.key("snow-secret"), secret) == nil
-				made := secret.DeepCopy()
-				s.operate()
-				s.serving("snow")
-				if err := s.Client.Get(t.Context(), s.key("snow-secret"), secret); err != nil || had && secret.ResourceVersion != made.ResourceVersion {
-					t.Errorf("the secret was written again: %v", err)
+	t.Parallel()
+	for name, lose := range map[string]bool{"with answers": false, "without answers": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killedAnywhere(t, lose)
+		})
+	}
+}
+
+func killedAnywhere(t *testing.T, lose bool) {
+	t.Helper()
+	finished := false
+	for n := 1; !finished; n++ {
+		t.Run(fmt.Sprintf("write %d", n), func(t *testing.T) {
+			s := newSite(t)
+			killed := s.operate(func(tr *traffic) { tr.most, tr.lose = n, lose })
+			s.create("snow", func(spec *v1alpha1.SeppenClusterSpec) { spec.MemoryLimit = new(resource.MustParse("64Mi")) })
+			kubetest.Eventually(t, func() error {
+				killed.mu.Lock()
+				defer killed.mu.Unlock()
+				finished = killed.writes < n && s.cluster("snow").Status.Ready == "3/3"
+				if killed.writes < n && !finished {
+					return fmt.Errorf("%d writes of %d", killed.writes, n)
 				}
-				l := s.layout("snow")
-				if l.Epoch != 1 {
-					t.Errorf("epoch %d", l.Epoch)
-				}
-				for _, node := range ring {
-					n := s.kubelet.Node(node)
-					if slices.Max(n.Given()) != 1 || n.Layout().Hash() != l.Hash() {
-						t.Errorf("%s was given %v", node, n.Given())
-					}
-				}
-				if sets := s.sets(); len(sets) != 3 {
-					t.Errorf("sets %v", sets)
-				}
+				return nil
 			})
-			if t.Failed() || n > 40 {
-				break
+			killed.stop()
+			secret := &corev1.Secret{}
+			had := s.Client.Get(t.Context(), s.key("snow-secret"), secret) == nil
+			made := secret.DeepCopy()
+			s.operate()
+			s.serving("snow")
+			if err := s.Client.Get(t.Context(), s.key("snow-secret"), secret); err != nil || had && secret.ResourceVersion != made.ResourceVersion {
+				t.Errorf("the secret was written again: %v", err)
 			}
+			l := s.layout("snow")
+			if l.Epoch != 1 {
+				t.Errorf("epoch %d", l.Epoch)
+			}
+			for _, node := range ring {
+				n := s.kubelet.Node(node)
+				if slices.Max(n.Given()) != 1 || n.Layout().Hash() != l.Hash() {
+					t.Errorf("%s was given %v", node, n.Given())
+				}
+			}
+			if sets := s.sets(); len(sets) != 3 {
+				t.Errorf("sets %v", sets)
+			}
+		})
+		if t.Failed() || n > 40 {
+			break
 		}
 	}
-	t.Logf("in %s", time.Since(start))
 }
 
 // Two operators at a time, as when a lease is lost unnoticed: still one layout each epoch.

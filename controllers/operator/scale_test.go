@@ -28,8 +28,8 @@ func TestManyShards(t *testing.T) {
 	reads, writes = o.counts()
 	t.Logf("serving after %.1f s, with %d reads and %d writes", time.Since(start).Seconds(), reads, writes)
 	// One for each StatefulSet, a handful of other objects, the layout; and the status,
-	// which follows what happens.
-	if most := shards + 8 + int(time.Since(start)/time.Second); writes > most {
+	// which follows what happens, and is written again where somebody else was quicker.
+	if most := shards + 20 + int(time.Since(start)/time.Second); writes > most {
 		t.Errorf("%d writes, want %d at most", writes, most)
 	}
 
