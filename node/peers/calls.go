@@ -21,12 +21,12 @@ func malformed(m *layout.Member, op peer.Op, err error) error {
 func (p *Peers) Ticket(ctx context.Context, m *layout.Member) (wire.Ticket, error) {
 	c, err := p.link(m).connect()
 	if err != nil {
-		return wire.Ticket{}, failed(m, peer.OpPing, err)
+		return wire.Ticket{}, p.left(m, failed(m, peer.OpPing, err))
 	}
 	clock, age := c.Clock()
 	if age > p.opt.FreshClock {
 		if _, err := c.Call(ctx, readTimeout, peer.OpPing, 0, nil, nil); err != nil {
-			return wire.Ticket{}, failed(m, peer.OpPing, err)
+			return wire.Ticket{}, p.left(m, failed(m, peer.OpPing, err))
 		}
 		clock, _ = c.Clock()
 	}

@@ -92,14 +92,16 @@ func (m *Machine) order(op *Op, clock func() time.Duration) (*Op, Effects) {
 	return op, fx
 }
 
-// admit refuses what was placed too long ago, by other owners, or finds no room.
+// admit refuses what was sent or placed too long ago, was placed by other owners, or finds no
+// room.
 func (m *Machine) admit(s *slot, w *wire.Write) error {
-	if w.Delete {
+	switch {
+	case w.Delete && w.Ticket == (wire.Ticket{}): // a purge, or from a node of before, whose deletions have none
 		return nil
-	}
-	now, age := m.opt.Tick(), uint64(TicketAge*m.opt.Second/time.Millisecond)
-	if w.Ticket.Incarnation != m.opt.Self || w.Ticket.Clock > now || now-w.Ticket.Clock > age {
+	case !m.recent(w.Ticket):
 		return ErrTicket
+	case w.Delete:
+		return nil
 	}
 	if m.losses.viewOf(w.UID.Slot()) > w.Placed {
 		return ErrTicket
@@ -108,6 +110,13 @@ func (m *Machine) admit(s *slot, w *wire.Write) error {
 		return fmt.Errorf("%w at %s", kv.ErrNoMemory, s.primaryName())
 	}
 	return nil
+}
+
+// recent tells whether a ticket is this node's and not too old: a write that comes late, when
+// whoever asked for it has long gone on, is not executed.
+func (m *Machine) recent(t wire.Ticket) bool {
+	now, age := m.opt.Tick(), uint64(TicketAge*m.opt.Second/time.Millisecond)
+	return t.Incarnation == m.opt.Self && t.Clock <= now && now-t.Clock <= age
 }
 
 // entryBytes is what of a write's entry varies in length.

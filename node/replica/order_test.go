@@ -225,6 +225,40 @@ func TestTickets(t *testing.T) {
 	}
 }
 
+// A deletion that was on its way for long is not executed: what was acknowledged since stays.
+// Nodes of before send deletions without a ticket.
+func TestTicketsOfDeletions(t *testing.T) {
+	const sent = 1000 // by the primary's clock
+	for name, c := range map[string]struct {
+		ticket wire.Ticket
+		took   time.Duration
+		want   error
+	}{
+		"at once":             {wire.Ticket{Incarnation: idP, Clock: sent}, 0, nil},
+		"just in time":        {wire.Ticket{Incarnation: idP, Clock: sent}, TicketAge * time.Second, nil},
+		"too late":            {wire.Ticket{Incarnation: idP, Clock: sent}, TicketAge*time.Second + time.Millisecond, ErrTicket},
+		"for another":         {wire.Ticket{Incarnation: idB, Clock: sent}, 0, ErrTicket},
+		"of a node of before": {wire.Ticket{}, time.Minute, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, p, _, _ := three(t)
+			w.now = sent*time.Millisecond + c.took
+			w.beats()
+			p.order(put("k", 1))
+			w.run()
+			late := del("k")
+			late.Ticket = c.ticket
+			op, fx := p.Order(slotK, late, idClient, w.clock)
+			p.take(fx)
+			w.run()
+			is(t, p.ended(op), c.want)
+			if p.refers(1) != (c.want != nil) {
+				t.Error("what was acknowledged is gone, or what was deleted is not")
+			}
+		})
+	}
+}
+
 // A write is known to those who ask for references before its age is judged: whoever was
 // told that there is none asked before that, and so too soon after the placing (I5).
 func TestTicketIsJudgedAfterTheWriteIsKnown(t *testing.T) {

@@ -89,9 +89,7 @@ func (r *Router) put(ctx context.Context, t *layout.Table, slot uint8, w *wire.W
 		return wire.Ordered{}, err
 	}
 	// The ticket comes before the placing: the primary counts the value's age from it.
-	if self {
-		w.Ticket = r.owner.Ticket()
-	} else if w.Ticket, err = r.peers.Ticket(ctx, m); err != nil {
+	if w.Ticket, err = r.ticket(ctx, m, self); err != nil {
 		return wire.Ordered{}, err
 	}
 	w.Placed = t.Layout.Epoch
@@ -99,6 +97,15 @@ func (r *Router) put(ctx context.Context, t *layout.Table, slot uint8, w *wire.W
 		return wire.Ordered{}, err
 	}
 	return r.order(ctx, m, self, slot, w)
+}
+
+// ticket returns a moment of the primary's clock. A write that comes to it long after that it
+// refuses.
+func (r *Router) ticket(ctx context.Context, m *layout.Member, self bool) (wire.Ticket, error) {
+	if self {
+		return r.owner.Ticket(), nil
+	}
+	return r.peers.Ticket(ctx, m)
 }
 
 func (r *Router) order(ctx context.Context, m *layout.Member, self bool, slot uint8, w *wire.Write) (wire.Ordered, error) {
@@ -114,6 +121,9 @@ func (r *Router) Delete(ctx context.Context, key string, cond kv.Conditions) err
 	slot := r.secret.KeySlot(key)
 	return r.retry(ctx, func(t *layout.Table) error {
 		m, self, err := r.primary(t, slot)
+		if err == nil {
+			w.Ticket, err = r.ticket(ctx, m, self)
+		}
 		if err == nil {
 			_, err = r.order(ctx, m, self, slot, &w)
 		}

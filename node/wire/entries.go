@@ -55,7 +55,9 @@ func ParseFound(b []byte) (m Found, value []byte, err error) {
 
 // Ticket is a moment by a primary's clock. A primary takes a write only with a recent
 // ticket of its own, asked for before the value was placed: values placed since then
-// are still protected from being freed.
+// are still protected from being freed. And what is under way for longer than that, in the
+// network or in a node that stood still, is not executed when nobody expects it any more.
+// Deletions of nodes of before have none.
 type Ticket struct {
 	Incarnation layout.ID
 	Clock       uint64 // milliseconds, peer.Clock

@@ -85,7 +85,7 @@ func (p *process) put(t *task, r *request, slot uint8, w *wire.Write) (done wire
 	return done, err
 }
 
-// ticket is the primary's clock, before the value is placed.
+// ticket is the primary's clock, before the value is placed or the order is sent.
 func (p *process) ticket(t *task, m *layout.Member) (wire.Ticket, error) {
 	if m.Incarnation == p.id {
 		return wire.Ticket{Incarnation: p.id, Clock: uint64(p.clock() / time.Millisecond)}, nil
@@ -168,6 +168,9 @@ func (p *process) remove(t *task, r *request, slot uint8, w *wire.Write) error {
 	w.ID = p.writes
 	return p.retry(t, func(table *layout.Table) error {
 		m, err := primaryOf(table, slot)
+		if err == nil {
+			w.Ticket, err = p.ticket(t, m)
+		}
 		if err == nil {
 			_, err = p.orderAt(t, r, m, slot, w)
 		}

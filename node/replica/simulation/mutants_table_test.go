@@ -94,7 +94,7 @@ var mutants = []mutant{
 		"controllers/placement/giveup.go", "return !s.listed[m.Incarnation] })", "return !s.listed[m.Incarnation] && !s.suspect[m.Incarnation] })",
 	}}, few, ""},
 	{"14 the age of tickets is ignored", []edit{{
-		machine + "order.go", " || now-w.Ticket.Clock > age {", " || now-w.Ticket.Clock > 1000*age {",
+		machine + "order.go", " && now-t.Clock <= age\n", " && now-t.Clock <= 1000*age\n",
 	}}, few, "orders"},
 	{"14b tickets are judged before the write is known", []edit{
 		{machine + "order.go", "\tif !w.Delete {\n\t\t// Known first", "\tjudged := m.admit(&m.slots[n], w)\n\tclock()\n\tif !w.Delete {\n\t\t// Known first"},
