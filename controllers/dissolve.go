@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/eiri/seppen/api/v1alpha1"
+	"github.com/eiri/seppen/controllers/layouts"
 	"github.com/eiri/seppen/controllers/objects"
 )
 
@@ -44,6 +45,26 @@ func (r *Reconciler) ended(ctx context.Context, key types.NamespacedName, c *v1a
 	r.homes.Keep(key, nil)
 	r.written.forget(key)
 	return nil
+}
+
+// endEarlier sees to the end of a cluster that had the name of this one: if a resource is deleted
+// and made anew at once nobody may ever see that it was gone.
+func (r *Reconciler) endEarlier(ctx context.Context, c *v1alpha1.SeppenCluster) error {
+	id, err := layouts.ClusterID(c)
+	key := client.ObjectKeyFromObject(c)
+	if err != nil || !r.rosters.isOfAnother(key, id) {
+		return err
+	}
+	// Nodes that were told cannot be told otherwise: it must not be the cache that is behind.
+	now := &v1alpha1.SeppenCluster{}
+	err = r.Live.Get(ctx, key, now)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return fmt.Errorf("read SeppenCluster %s: %w", key, err)
+	case err == nil && now.UID != c.UID:
+		return fmt.Errorf("SeppenCluster %s %w", key, layouts.ErrChanged)
+	}
+	return r.ended(ctx, key, nil)
 }
 
 // orphaned tells whether what was made for a cluster is kept although that is gone: somebody

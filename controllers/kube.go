@@ -33,14 +33,16 @@ func (r *Reconciler) observePods(ctx context.Context, w *world) error {
 	if err := r.list(ctx, w, list); err != nil {
 		return err
 	}
-	w.pods = make(map[string]*corev1.Pod, len(list.Items))
+	w.pods, w.earlier = make(map[string]*corev1.Pod, len(list.Items)), make(map[string]*corev1.Pod)
 	proven := w.proven()
 	for i := range list.Items {
 		pod := &list.Items[i]
 		if proven[pod.UID] || w.owns(pod) {
 			w.pods[pod.Name] = pod
 			r.homes.See(client.ObjectKeyFromObject(w.cluster), pod, r.now())
+			continue
 		}
+		w.earlier[pod.Name] = pod
 	}
 	return nil
 }

@@ -74,6 +74,9 @@ func TestObservePods(t *testing.T) {
 		if err := r.observePods(t.Context(), w); err != nil || (w.pods["snow-0-255"] != nil) != tt.want {
 			t.Errorf("%s: %v, %v", name, err, w.pods)
 		}
+		if (w.earlier["snow-0-255"] == nil) != tt.want {
+			t.Errorf("%s: of others there are %v", name, w.earlier)
+		}
 	}
 }
 

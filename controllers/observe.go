@@ -36,10 +36,11 @@ type world struct {
 	missing bool           // the secret is to be made
 	frozen  bool           // nothing may be done to the cluster's objects; stop says why
 
-	sets map[string]*appsv1.StatefulSet // by name, as far as they are labelled as ours
-	pods map[string]*corev1.Pod         // by name, those that one of sets controls or a member lives in
-	left map[string]bool                // nodes that are not in the record, and of which a set or pod is there
-	have map[string]client.Object       // the other objects, by kind
+	sets    map[string]*appsv1.StatefulSet // by name, as far as they are labelled as ours
+	pods    map[string]*corev1.Pod         // by name, those that one of sets controls or a member lives in
+	earlier map[string]*corev1.Pod         // by name, other ones that are labelled as ours
+	left    map[string]bool                // nodes that are not in the record, and of which a set or pod is there
+	have    map[string]client.Object       // the other objects, by kind
 
 	taken taken // names that others have
 

@@ -114,6 +114,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case !c.DeletionTimestamp.IsZero():
 		return ctrl.Result{}, r.ended(ctx, req.NamespacedName, c)
 	}
+	if err := r.endEarlier(ctx, c); err != nil {
+		return later(ctx, err)
+	}
 	w, err := r.observe(ctx, c)
 	if err != nil {
 		return later(ctx, err)

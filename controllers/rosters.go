@@ -53,6 +53,14 @@ func (r *rosters) of(key types.NamespacedName, cluster layout.ID, secret *uid.Se
 	return made.Roster
 }
 
+// isOfAnother tells whether there is a roster of another cluster that had the same name.
+func (r *rosters) isOfAnother(key types.NamespacedName, cluster layout.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.all[key]
+	return old != nil && old.cluster != cluster
+}
+
 // get returns a cluster's roster if there is one.
 func (r *rosters) get(key types.NamespacedName) *roster.Roster {
 	r.mu.Lock()

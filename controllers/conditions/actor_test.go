@@ -18,6 +18,7 @@ import (
 // actor is a node: its pod and its process.
 type actor struct {
 	pod         *corev1.Pod
+	earlier     *corev1.Pod // of its name, of an earlier cluster
 	incarnation layout.ID
 	has         *layout.Layout // what its process has heard of
 	active      map[tenure]bool
@@ -48,6 +49,11 @@ func (w *world) act(t *testing.T, name, what, more string) {
 	case "pending":
 		w.newPod(name, a)
 		a.container().State.Waiting = &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
+	case "follows": // an earlier pod that ends after a while
+		d, err := time.ParseDuration(more)
+		check(t, err)
+		a.earlier = pod(name)
+		a.earlier.DeletionTimestamp = new(metav1.NewTime(w.now.Add(d)))
 	case "unschedulable":
 		w.newPod(name, a)
 		a.pod.Status.ContainerStatuses = nil
@@ -107,7 +113,7 @@ func (w *world) act(t *testing.T, name, what, more string) {
 
 func (w *world) newPod(name string, a *actor) {
 	w.pods++
-	a.pod, a.incarnation = pod(name), layout.ID{}
+	a.pod, a.earlier, a.incarnation = pod(name), nil, layout.ID{}
 	a.pod.UID = types.UID(fmt.Sprint("pod-", w.pods))
 }
 

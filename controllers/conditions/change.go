@@ -131,7 +131,7 @@ func (v *view) progress(n *Node) string {
 	case n.Pod != nil && n.Pod.Status.Phase == corev1.PodPending && v.Now.Sub(n.Pod.CreationTimestamp.Time) > time.Minute && !n.Pod.CreationTimestamp.IsZero():
 		return stage(n.Pod) + " since " + n.Pod.CreationTimestamp.UTC().Format(time.TimeOnly) + " UTC"
 	}
-	return stage(n.Pod)
+	return n.stage()
 }
 
 // going are the nodes that go, and why they are there still.

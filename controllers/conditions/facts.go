@@ -53,6 +53,9 @@ type Node struct {
 	Name   layout.Name
 	Host   string      // DNS name
 	Pod    *corev1.Pod // nil: there is none
+	// Earlier is a pod of its name that is not the cluster's, without Pod: there can be only one
+	// of a name. An earlier cluster's may take long to end.
+	Earlier *corev1.Pod
 	Status *peer.Status
 	// Err is why Status is nil: why the process does not answer. With neither, it has
 	// not been asked yet, and what was said of it before stands.

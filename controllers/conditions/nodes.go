@@ -76,7 +76,7 @@ func (v *view) message(n *Node) string {
 	case v.mayLive(n):
 		parts = append(parts, "does not answer"+inBrackets(n.Err))
 	case c == nil:
-		parts = append(parts, stage(n.Pod)+inBrackets(n.Err))
+		parts = append(parts, n.stage()+inBrackets(n.Err))
 	}
 	switch {
 	case old == nil:

@@ -142,6 +142,17 @@ func ended(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
+// stage is how far a node has come whose process does not answer.
+func (n *Node) stage() string {
+	switch {
+	case n.Pod != nil || n.Earlier == nil:
+		return stage(n.Pod)
+	case n.Earlier.DeletionTimestamp == nil:
+		return "no pod, as another one has its name"
+	}
+	return "no pod, as an earlier one of its name is still ending, until " + n.Earlier.DeletionTimestamp.UTC().Format(time.TimeOnly) + " UTC at most"
+}
+
 // stage is how far a pod has come whose process does not answer.
 func stage(pod *corev1.Pod) string {
 	switch {

@@ -50,7 +50,7 @@ func (v *view) waiting() []remark {
 		n := &v.Nodes[i]
 		switch {
 		case n.Status == nil && !v.mayLive(n):
-			out = append(out, remark{n.Name, stage(n.Pod)})
+			out = append(out, remark{n.Name, n.stage()})
 		case n.Status != nil && n.Outdated && !v.holds(n):
 			out = append(out, remark{n.Name, "holds nothing, its pod is replaced by one of the new template"})
 		}

@@ -106,7 +106,9 @@ type traffic struct {
 	most          int      // writes that are let through; below 0: all
 	lose          bool     // the last of them gets through, but not its answer
 	cut           func()
-	forbidden     string // the end of paths
+	forbidden     string        // the end of paths
+	waits         chan struct{} // one does
+	held          chan struct{} // reads wait until it is closed; nil: they do not
 }
 
 func (t *traffic) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -114,6 +116,7 @@ func (t *traffic) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.Contains(r.URL.Path, "/events") || strings.Contains(r.URL.Path, "/leases") {
 		return t.next.RoundTrip(r)
 	}
+	t.wait(r)
 	if t.isForbidden(r) {
 		return refusal(r), nil
 	}
