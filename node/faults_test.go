@@ -26,17 +26,22 @@ type fault struct {
 func faultyCluster(t testing.TB, shards, copies int, change func(*Config)) (*cluster, []*fault) {
 	var faults []*fault
 	c := startClusterVia(t, shards, copies, plenty, change, func(n *running) string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := &fault{l: l, target: n.peerAddr, conns: make(map[net.Conn]struct{})}
-		f.wg.Go(f.accept)
-		t.Cleanup(f.close)
+		f := newFault(t, n)
 		faults = append(faults, f)
-		return l.Addr().String()
+		return f.l.Addr().String()
 	})
 	return c, faults
+}
+
+func newFault(t testing.TB, n *running) *fault {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fault{l: l, target: n.peerAddr, conns: make(map[net.Conn]struct{})}
+	f.wg.Go(f.accept)
+	t.Cleanup(f.close)
+	return f
 }
 
 func (f *fault) accept() {

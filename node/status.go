@@ -98,7 +98,7 @@ func (n *Node) Status() peer.Status {
 	states := n.slotStates()
 	s.Lease, s.SlotsOwned, s.SlotsComplete, s.SlotsActive = states.lease(), states.owned(), states.complete(), states.active()
 	s.SlotsLost = n.replica.Lost()
-	s.Segments, s.Peers = n.segments(t, &states, &stats), n.peers.Sights()
+	s.Segments, s.Peers, s.Joining = n.segments(t, &states, &stats), n.peers.Sights(), n.peers.Joining()
 	for i := range t.Layout.Members {
 		m := &t.Layout.Members[i]
 		ms := peer.MemberStatus{Name: m.Name.String(), Range: m.Name.Range.String(), Address: m.Address, Phase: m.Phase.String()}

@@ -55,6 +55,7 @@ type Status struct {
 
 	Segments []SegmentStatus `json:"segments,omitempty"` // of the layout, as far as it is or will be their owner
 	Peers    []PeerStatus    `json:"peers,omitempty"`    // that it exchanges beats with
+	Joining  []JoiningStatus `json:"joining,omitempty"`  // that are to own slots whose primary it is; older versions say nothing of them
 	Members  []MemberStatus  `json:"members,omitempty"`  // not given to the author, who knows them
 }
 
@@ -74,6 +75,18 @@ type SegmentStatus struct {
 type PeerStatus struct {
 	Incarnation layout.ID `json:"incarnation"`
 	Silent      int64     `json:"silent"` // milliseconds since it last answered or beat
+}
+
+// JoiningStatus is whether a member that joins answers a primary of its slots.
+type JoiningStatus struct {
+	Incarnation layout.ID `json:"incarnation"`
+	Answered    bool      `json:"answered,omitempty"` // once at least, since it is a member
+	Silent      int64     `json:"silent"`             // milliseconds since it last answered, or since it is asked
+}
+
+// Within tells whether the member has answered so short a time ago.
+func (s *JoiningStatus) Within(d time.Duration) bool {
+	return s.Answered && time.Duration(s.Silent)*time.Millisecond < d
 }
 
 // MemberStatus is what a node knows of a member.

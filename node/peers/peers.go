@@ -40,6 +40,7 @@ type Peers struct {
 	links    map[layout.ID]*link
 	beats    map[layout.ID]context.CancelFunc
 	expected map[layout.ID]*layout.Member // those who are to beat for this node
+	joining  map[layout.ID]*newcomer
 
 	ctx    context.Context //nolint:containedctx // ends the beats when the node stops
 	cancel context.CancelFunc
@@ -51,6 +52,7 @@ func New(state *member.State, dialer *peer.Dialer, opt Options) *Peers {
 	p := &Peers{
 		state: state, dialer: dialer, opt: opt,
 		links: make(map[layout.ID]*link), beats: make(map[layout.ID]context.CancelFunc),
+		joining: make(map[layout.ID]*newcomer),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
@@ -67,8 +69,8 @@ func (p *Peers) Close() {
 	p.wg.Wait()
 }
 
-// Adopt closes the ways to those who are no members any more and starts beating for
-// those who are backups of this node's slots.
+// Adopt closes the ways to those who are no members any more, and starts beating for
+// those who are backups of this node's slots and pinging those who are to be.
 func (p *Peers) Adopt(t *layout.Table) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,6 +102,7 @@ func (p *Peers) Adopt(t *layout.Table) {
 			p.wg.Go(func() { p.beat(ctx, l) })
 		}
 	}
+	p.meet(newcomers(t, p.state.Incarnation()))
 }
 
 // partners are the members that must acknowledge writes of this node's slots, and those
