@@ -88,7 +88,7 @@ func (w *world) observations(p *plan) []placement.Observation {
 		seen = append(seen, placement.Observation{
 			Name: s.Name, Address: s.Address(), Home: s.Pod, Answering: s.Answering,
 			Incarnation: s.Status.Incarnation, Cluster: s.Status.Cluster, Epoch: s.Status.Epoch, Layout: s.Status.Layout,
-			Unfit: stops || s.Status.Retired, Purged: s.Status.Purged, Segments: s.Status.Segments, Peers: s.Status.Peers,
+			Unfit: stops || s.Status.Retired, Purged: s.Status.Purged, Segments: s.Status.Segments, Peers: s.Status.Peers, Joining: s.Status.Joining,
 		})
 	}
 	return seen

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,6 +17,7 @@ import (
 	"github.com/eiri/seppen/controllers/conditions"
 	"github.com/eiri/seppen/controllers/internal/kubetest"
 	"github.com/eiri/seppen/controllers/layouts"
+	"github.com/eiri/seppen/controllers/placement"
 	"github.com/eiri/seppen/controllers/roster"
 )
 
@@ -249,5 +251,23 @@ func TestWitness(t *testing.T) {
 	witness{Reconciler: r}.see(pod)
 	if got := r.homes.Machine(types.UID("another")); got != "" {
 		t.Errorf("the machine of another's pod: %q", got)
+	}
+}
+
+// All that a node says of itself, and of others, comes to the placement.
+func TestObservations(t *testing.T) {
+	w := single(layout.Serving)
+	st := w.sights["snow-0-255"].Status
+	st.Cluster, st.Epoch, st.Layout, st.Purged = layout.ID{9}, 4, "hash", 3
+	st.Segments = []peer.SegmentStatus{{Lo: 7}}
+	st.Peers = []peer.PeerStatus{{Incarnation: layout.ID{1}, Silent: 5}}
+	st.Joining = []peer.JoiningStatus{{Incarnation: layout.ID{3}, Answered: true, Silent: 6}}
+	w.sights["snow-0-255"].Answering = time.Minute
+	want := []placement.Observation{{
+		Name: w.names[0], Address: w.sights["snow-0-255"].Address(), Home: "home", Incarnation: layout.ID{2}, Cluster: layout.ID{9},
+		Epoch: 4, Layout: "hash", Purged: 3, Segments: st.Segments, Peers: st.Peers, Joining: st.Joining, Answering: time.Minute,
+	}}
+	if diff := cmp.Diff(want, w.observations(&plan{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -182,7 +182,7 @@ func (w *world) reconcile() (*Facts, []Event) {
 			seen = append(seen, placement.Observation{
 				Name: name, Address: "10.0.0.1:21286", Home: string(a.pod.UID), Answering: time.Hour,
 				Incarnation: a.incarnation, Cluster: n.Status.Cluster, Epoch: n.Status.Epoch,
-				Purged: n.Status.Purged, Segments: n.Status.Segments, Peers: n.Status.Peers,
+				Purged: n.Status.Purged, Segments: n.Status.Segments, Peers: n.Status.Peers, Joining: n.Status.Joining,
 			})
 		}
 		f.Nodes = append(f.Nodes, n)

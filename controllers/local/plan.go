@@ -88,7 +88,7 @@ func (n *node) observation(answering time.Duration) placement.Observation {
 	s := &n.status
 	return placement.Observation{
 		Name: n.name, Address: n.address, Home: n.home, Incarnation: n.last, Cluster: s.Cluster, Epoch: s.Epoch,
-		Layout: s.Layout, Purged: s.Purged, Segments: s.Segments, Peers: s.Peers, Answering: answering,
+		Layout: s.Layout, Purged: s.Purged, Segments: s.Segments, Peers: s.Peers, Joining: s.Joining, Answering: answering,
 		Unfit: s.Ending || s.Retired,
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
+	"github.com/eiri/seppen/controllers/placement"
 )
 
 // A node is settled if it has the layout, serves, has everything, is active where it is
@@ -34,6 +37,25 @@ func TestSettled(t *testing.T) {
 		if got := n.settled(l, first); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
+	}
+}
+
+// All that a node says of itself, and of others, comes to the placement.
+func TestObservation(t *testing.T) {
+	n := &node{
+		name: layout.Name{Base: "x"}, address: "a:1", home: "1", last: layout.ID{1},
+		status: peer.Status{
+			Cluster: layout.ID{9}, Epoch: 4, Layout: "hash", Purged: 3, Segments: []peer.SegmentStatus{{Lo: 7}}, Retired: true,
+			Peers:   []peer.PeerStatus{{Incarnation: layout.ID{2}, Silent: 5}},
+			Joining: []peer.JoiningStatus{{Incarnation: layout.ID{3}, Answered: true, Silent: 6}},
+		},
+	}
+	want := placement.Observation{
+		Name: n.name, Address: "a:1", Home: "1", Incarnation: n.last, Cluster: layout.ID{9}, Epoch: 4, Layout: "hash", Purged: 3,
+		Unfit: true, Segments: n.status.Segments, Peers: n.status.Peers, Joining: n.status.Joining, Answering: time.Minute,
+	}
+	if diff := cmp.Diff(want, n.observation(time.Minute)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -10,7 +10,8 @@
 //	all owners of slots dead, one ready       →  the slots begin empty there (give up)
 //	its node goes, and others have its slots  →  leaving, then no member     (retire)
 //	a process that is no member               →  joining                     (admit)
-//	joining, and has copied all its slots     →  attached                    (attach)
+//	joining, has copied all its slots, and is
+//	reached by their primaries                →  attached                    (attach)
 //	nobody needs a mark of the past any more  →  without the mark            (forget)
 //	all is well                               →  primaries as preferred      (even out)
 //

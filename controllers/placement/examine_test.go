@@ -88,6 +88,30 @@ func (o *opinion) slot(t interface{ Errorf(string, ...any) }, slot uint8) {
 		}
 	}
 	o.losses(t, slot, ownersWere, holdersLeft, givenUp)
+	for id := range ownersAre {
+		if _, known := ownersWere[id]; !known && !givenUp && !o.mayReach(primary(o.before, was), id) {
+			t.Errorf("slot %d: %v is attached, and the primary has not heard of it", slot, id[0])
+		}
+	}
+}
+
+// mayReach tells whether a primary does not say that it has no answer of somebody, or is not asked.
+func (o *opinion) mayReach(first, id layout.ID) bool {
+	if first == (layout.ID{}) || o.dead(first) || o.w.Silent[first] >= 30*time.Second {
+		return true
+	}
+	for _, s := range o.w.Seen {
+		if s.Incarnation != first {
+			continue
+		}
+		for _, j := range s.Joining {
+			if j.Incarnation == id && (!j.Answered || j.Silent >= 1200) {
+				return false
+			}
+		}
+		return s.Epoch >= memberOf(o.before, id).JoinEpoch
+	}
+	return false
 }
 
 // handedOver tells whether the slot's primary says that it is active in the view of now.

@@ -39,6 +39,7 @@ type model struct {
 	ended     map[layout.ID]bool // incarnations that are no more
 	cuts      map[[2]int]bool
 	ids       uint16
+	calmly    bool // without any trouble
 }
 
 // stamp says how much one has of a slot: all writes up to n since the loss.
@@ -368,7 +369,26 @@ func (m *model) status(n *modelNode) *Observation {
 			o.Peers = append(o.Peers, peer.PeerStatus{Incarnation: p.id, Silent: 100})
 		}
 	}
+	for i := range n.layout.Members {
+		if j := &n.layout.Members[i]; j.Phase == layout.Joining {
+			o.Joining = append(o.Joining, m.joining(n, j)...)
+		}
+	}
 	return o
+}
+
+// joining is what a primary says of a member that joins. It may have had no time to be answered.
+func (m *model) joining(n *modelNode, member *layout.Member) []peer.JoiningStatus {
+	mine := func(slot uint8) bool { return member.Name.Range.Contains(slot) && m.isPrimary(n, slot) }
+	if !slices.ContainsFunc(m.slots, mine) {
+		return nil
+	}
+	i, j := slices.Index(m.nodes, n), slices.IndexFunc(m.nodes, func(o *modelNode) bool { return o.id == member.Incarnation && o.awake() })
+	reached := j >= 0 && !m.cuts[[2]int{i, j}]
+	if !m.calmly {
+		reached = reached && rapid.IntRange(0, 4).Draw(m.T, "answered") > 0
+	}
+	return []peer.JoiningStatus{{Incarnation: member.Incarnation, Answered: reached, Silent: 100}}
 }
 
 // all tells whether something holds of all slots of a segment.
@@ -456,6 +476,8 @@ func (m *model) heal() {
 
 // calm is a while without any trouble: all do what is to be done, and the author sees it.
 func (m *model) calm() {
+	m.calmly = true
+	defer func() { m.calmly = false }()
 	m.clear()
 	m.everybody()
 	w := World{Silent: make(map[layout.ID]time.Duration)}

@@ -10,7 +10,7 @@ import (
 // obstacles says what does not come right by itself, or only when somebody comes back.
 func (s *situation) obstacles() string {
 	_, words := s.newcomers()
-	return strings.Join(append(append(words, s.stuck()...), s.cutFor()...), "; ")
+	return strings.Join(slices.Concat(words, s.stuck(), s.cutFor(), s.unreached()), "; ")
 }
 
 // stuck says of which slots no owner can serve; neighbours that have it in common

@@ -137,13 +137,22 @@ func (s *situation) copied(id layout.ID, segment *layout.Segment) bool {
 
 // active tells whether a segment's primary says that it has taken over.
 func (s *situation) active(segment *layout.Segment) bool {
+	m := s.primary(segment)
+	if m == nil {
+		return false
+	}
+	p := s.says(m.Incarnation, segment)
+	return p != nil && p.Active
+}
+
+// primary is a segment's primary, nil if nobody serves it.
+func (s *situation) primary(segment *layout.Segment) *layout.Member {
 	for _, m := range s.owners(segment) {
 		if m.Phase == layout.Serving {
-			p := s.says(m.Incarnation, segment)
-			return p != nil && p.Active
+			return m
 		}
 	}
-	return false
+	return nil
 }
 
 func (s *situation) owners(segment *layout.Segment) []*layout.Member {

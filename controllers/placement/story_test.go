@@ -230,6 +230,12 @@ func (s *story) doMore(p *process, what string, rest []string) {
 		}
 	case "unfit":
 		p.Unfit = true
+	case "reaches", "misses": // the one that joins answered so long ago, or never since it is asked for so long
+		id := s.process(rest[0]).Incarnation
+		p.Joining = slices.DeleteFunc(p.Joining, func(j peer.JoiningStatus) bool { return j.Incarnation == id })
+		p.Joining = append(p.Joining, peer.JoiningStatus{
+			Incarnation: id, Answered: what == "reaches", Silent: s.duration(rest[1]).Milliseconds(),
+		})
 	case "lags":
 		p.lags = true
 	case "adopts":

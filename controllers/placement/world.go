@@ -20,6 +20,7 @@ type Observation struct {
 	Unfit       bool      // it is being stopped, or is retired: it must not become a member
 	Segments    []peer.SegmentStatus
 	Peers       []peer.PeerStatus
+	Joining     []peer.JoiningStatus
 	// Answering is for how long it has answered without a gap of SuspectAfter. Who was
 	// paused finds everybody silent when it wakes, and everybody it.
 	Answering time.Duration
@@ -46,6 +47,9 @@ const (
 	CutAfter = 3 * time.Second
 	// HurryBefore is how long before its end a member gives its slots up, if it can.
 	HurryBefore = 5 * time.Second
+	// WordAfter is for how long the word of a primary is waited for that does not answer, before
+	// members are attached to its slots without.
+	WordAfter = 30 * time.Second
 	// ForgetAfter is for how long a joining member may be silent. It costs nothing.
 	ForgetAfter = 30 * time.Second
 )

@@ -47,7 +47,7 @@ func (r *Roster) unsettled(s *peer.Status) bool {
 			return true
 		}
 	}
-	return false
+	return len(unreached(s)) > 0
 }
 
 // primaries are the segments that members are the primary of.
@@ -75,7 +75,8 @@ func isNews(before, now *peer.Status) bool {
 	same := func(a, b peer.SegmentStatus) bool {
 		return a.Lo == b.Lo && a.View == b.View && a.Active == b.Active && a.Copied == b.Copied && a.Complete == b.Complete
 	}
-	return !slices.EqualFunc(before.Segments, now.Segments, same) || !slices.Equal(complaints(before), complaints(now))
+	return !slices.EqualFunc(before.Segments, now.Segments, same) || !slices.Equal(complaints(before), complaints(now)) ||
+		!slices.Equal(unreached(before), unreached(now))
 }
 
 // complaints are the peers that a node has not heard of for too long.
@@ -84,6 +85,19 @@ func complaints(s *peer.Status) []layout.ID {
 	for _, p := range s.Peers {
 		if time.Duration(p.Silent)*time.Millisecond >= placement.SuspectAfter {
 			out = append(out, p.Incarnation)
+		}
+	}
+	slices.SortFunc(out, func(a, b layout.ID) int { return slices.Compare(a[:], b[:]) })
+	return out
+}
+
+// unreached are the joining members that a node has not heard of since they joined, or of late:
+// it matters to what comes next when it does.
+func unreached(s *peer.Status) []layout.ID {
+	var out []layout.ID
+	for i := range s.Joining {
+		if !s.Joining[i].Within(placement.SuspectAfter) {
+			out = append(out, s.Joining[i].Incarnation)
 		}
 	}
 	slices.SortFunc(out, func(a, b layout.ID) int { return slices.Compare(a[:], b[:]) })

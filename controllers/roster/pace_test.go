@@ -29,6 +29,8 @@ func TestPace(t *testing.T) {
 		"an older layout":     {func(l *link) { l.status.Epoch = 0 }, pollUnderway},
 		"not active":          {func(l *link) { l.status.Segments[0].Active = false }, pollUnderway},
 		"not complete":        {func(l *link) { l.status.Segments[1].Complete = false }, pollUnderway},
+		"one joins":           {func(l *link) { l.status.Joining = []peer.JoiningStatus{{Answered: true, Silent: 100}} }, pollQuiet},
+		"one is not reached":  {func(l *link) { l.status.Joining = []peer.JoiningStatus{{Silent: 100}} }, pollUnderway},
 		"nothing known":       {func(l *link) { l.status = nil }, pollQuiet},
 		"somebody is silent": {func(l *link) {
 			l.status = nil
@@ -52,6 +54,7 @@ func TestNews(t *testing.T) {
 		return &peer.Status{
 			Incarnation: layout.ID{1}, Cluster: cluster, Epoch: 3, Layout: "a", Phase: "serving", Ready: true,
 			Segments: []peer.SegmentStatus{{Lo: 0, View: 3}}, Peers: []peer.PeerStatus{{Incarnation: bob, Silent: 20}},
+			Joining: []peer.JoiningStatus{{Incarnation: bob, Answered: true, Silent: 20}},
 		}
 	}
 	for name, tt := range map[string]struct {
@@ -79,6 +82,9 @@ func TestNews(t *testing.T) {
 		"a segment":   {func(s *peer.Status) { s.Segments = nil }, true},
 		"a beat late": {func(s *peer.Status) { s.Peers[0].Silent = 1199 }, false},
 		"a complaint": {func(s *peer.Status) { s.Peers[0].Silent = 1200 }, true},
+		"a ping late": {func(s *peer.Status) { s.Joining[0].Silent = 1199 }, false},
+		"not reached": {func(s *peer.Status) { s.Joining[0].Silent = 1200 }, true},
+		"no answer":   {func(s *peer.Status) { s.Joining[0].Answered = false }, true},
 	} {
 		now := base()
 		tt.change(now)
