@@ -239,7 +239,7 @@ func observation(o *seen, now time.Duration) placement.Observation {
 	st := o.status
 	ob := placement.Observation{
 		Name: o.host.name, Address: address(o.host), Home: address(o.host), Incarnation: st.Incarnation,
-		Cluster: st.Cluster, Epoch: st.Epoch, Purged: st.Purged, Segments: st.Segments, Peers: st.Peers,
+		Cluster: st.Cluster, Epoch: st.Epoch, Purged: st.Purged, Segments: st.Segments, Peers: st.Peers, Joining: st.Joining,
 		Unfit: st.Ending || st.Retired || o.host.stopping,
 	}
 	if o.since != 0 {

@@ -11,10 +11,12 @@
 //	queue.go        what happens next: events in the order of their time
 //	task.go         sequences that wait: coroutines, of which one runs at any time
 //	network.go      messages, late, lost, twice, out of order; partitions
+//	oneway.go       ways that are open in one direction only
 //	process.go      one life of a node; its clock, its layout, pauses and death
 //	memory.go       a node's store, watched
 //	serve.go        what a node answers
 //	driver.go       what a node does by itself: beats, effects of the machine
+//	contacts.go     who is there: beats, and pings of those who join
 //	coordinator.go  a request of a client through the owners
 //	transfer.go     copying by a member that joins
 //	freeing.go      the reclaimer's questions

@@ -49,14 +49,17 @@ func (p *process) beat() {
 		return
 	}
 	for i := range p.table.Layout.Members {
-		if m := &p.table.Layout.Members[i]; m.Incarnation != p.id && p.leads(m) {
+		if m := &p.table.Layout.Members[i]; p.leads(m) {
 			p.beatOne(m)
 		}
 	}
 }
 
-// leads tells whether a member is an owner of slots whose primary is this node.
+// leads tells whether another member is an owner of slots whose primary is this node.
 func (p *process) leads(m *layout.Member) bool {
+	if m.Incarnation == p.id {
+		return false
+	}
 	for i := range p.table.Layout.Segments {
 		o := p.table.Owners(p.table.Layout.Segments[i].Lo)
 		if o.Primary == nil || o.Primary.Incarnation != p.id {
@@ -84,6 +87,8 @@ func (p *process) beatOne(m *layout.Member) {
 			*told = [layout.Slots]kv.Version{} // it may not have heard
 			return
 		}
+		c := p.contact(m.Incarnation)
+		c.answered = max(c.answered, sent)
 		p.machine.Granted(m.Incarnation, r.epoch, sent)
 	})
 }
@@ -110,18 +115,7 @@ func (p *process) status() *peer.Status {
 		}
 		st.Segments = append(st.Segments, p.segment(&l.Segments[i], p.sim.endOf(l, i), now))
 	}
-	for i := range l.Members {
-		m := &l.Members[i]
-		if m.Incarnation == p.id || !p.shares(m) {
-			continue
-		}
-		if _, ok := p.heard[m.Incarnation]; !ok {
-			p.heard[m.Incarnation] = now
-		}
-		st.Peers = append(st.Peers, peer.PeerStatus{
-			Incarnation: m.Incarnation, Silent: int64((now - p.heard[m.Incarnation]) / time.Millisecond),
-		})
-	}
+	st.Peers, st.Joining = p.sights(), p.joining()
 	return st
 }
 
@@ -139,23 +133,4 @@ func (p *process) segment(g *layout.Segment, end int, now time.Duration) peer.Se
 		}
 	}
 	return st
-}
-
-// shares tells whether this node and a member beat each other.
-func (p *process) shares(m *layout.Member) bool {
-	for i := range p.table.Layout.Segments {
-		o := p.table.Owners(p.table.Layout.Segments[i].Lo)
-		if o.Primary == nil || o.Primary.Incarnation != p.id && o.Primary.Incarnation != m.Incarnation {
-			continue
-		}
-		mine, theirs := false, false
-		for _, a := range o.Ack {
-			mine = mine || a.Incarnation == p.id
-			theirs = theirs || a.Incarnation == m.Incarnation
-		}
-		if mine && theirs {
-			return true
-		}
-	}
-	return false
 }

@@ -106,6 +106,8 @@ func (f *faults) strike(h *host) {
 		if h.proc != nil {
 			h.proc.pause(s.some(7 * time.Second))
 		}
+	case n < p.crash+p.pause+p.cut && s.rng.IntN(4) == 0:
+		f.shutOut(h, s.some(16*time.Second))
 	case n < p.crash+p.pause+p.cut:
 		f.cut(h.number)
 	case n < p.crash+p.pause+p.cut+p.authors:
@@ -257,6 +259,7 @@ func (f *faults) heal() {
 	s.network.quiet = true
 	s.network.usual = time.Millisecond
 	clear(s.network.cut)
+	clear(s.network.shut)
 	for _, h := range s.hosts {
 		if h.proc != nil {
 			h.proc.resume()

@@ -27,6 +27,7 @@ var flavours = []flavour{
 	{"pages", aboutPages},
 	{"pending", aboutPending},
 	{"orders", aboutOrders},
+	{"doors", aboutDoors},
 }
 
 // usual is how many of them are for all seeds.
@@ -161,4 +162,11 @@ func aboutOrders(_ *Simulation, p *profile, n *network) {
 	p.copies, p.shards, p.keys, p.values = 2, 2, 8, 32
 	p.clients, p.think, p.reads, p.length = 4, 300*time.Millisecond, 20, 30*time.Second
 	p.stall, p.stallAt, p.stallOften, p.stallFor = 0, "simulation.order", 0.4, 8*time.Second
+}
+
+// aboutDoors: others cannot ask somebody anything who comes back and copies from them.
+func aboutDoors(s *Simulation, p *profile, n *network) {
+	p.calm(n, 6*time.Second, (*faults).shutDoor)
+	p.copies, p.stall, p.length = 2+s.rng.IntN(2), 0, 30*time.Second
+	p.shards = p.copies + s.rng.IntN(2)
 }

@@ -147,4 +147,13 @@ var mutants = []mutant{
 		{ours + "freeing.go", "refs{wire.Refs{Refs: asked}, epoch}", "refs{wire.Refs{Refs: asked}, max(epoch, a.p.epoch())}"},
 		{ours + "freeing.go", "a.p.refers(a.t, asked, epoch)", "a.p.refers(a.t, asked, max(epoch, a.p.epoch()))"},
 	}, few, "turns"},
+	{"28 one is attached whom a primary of its slots does not reach", []edit{{
+		"controllers/placement/reach.go", "return word == nil || word.Within(SuspectAfter)", "return word == nil || true",
+	}}, few, "doors"},
+	{"28b who has never answered counts as heard when it is first asked", []edit{{
+		"api/peer/author.go", "return s.Answered && time.Duration(", "return time.Duration(",
+	}}, few, "doors"},
+	{"28c a primary that does not know that somebody joins is not waited for", []edit{{
+		"controllers/placement/reach.go", "; o == nil || o.Epoch < max(m.JoinEpoch, g.View) {", "; o == nil {",
+	}}, few, "doors"},
 }

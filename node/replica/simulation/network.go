@@ -49,6 +49,7 @@ type network struct {
 	latest            time.Duration         // of those that are late
 	most              time.Duration         // no delay is longer; 0: any may be
 	cut               map[way]time.Duration // until when
+	shut              map[way]shut          // see oneway.go
 	quiet             bool                  // all goes well
 }
 
@@ -87,9 +88,6 @@ func (p *process) call(to *layout.Member, body any, timeout time.Duration, done 
 			if r.err == nil {
 				r.err = errMoved
 			}
-		}
-		if r.epoch > 0 {
-			p.heard[to.Incarnation] = p.clock()
 		}
 		done(r)
 	}
@@ -139,7 +137,7 @@ func (s *Simulation) deliver(m *message, to *host, answer func(reply)) {
 		times = 2
 	}
 	for range times {
-		if s.lost(m.place, to.number) {
+		if _, is := s.isShut(m.place, to.number); is || s.lost(m.place, to.number) {
 			continue
 		}
 		s.at(s.now+s.delay()+s.faults.hold(m.newest, to)+s.faults.lag(m.body), nil, func() { s.arrive(m, to, answer) })

@@ -31,6 +31,7 @@ func (f *truth) recorded(before, after *record, by *decision) {
 	case before.layout != after.layout:
 		f.written(before.table, after.table)
 		f.moved(before.table, after.table, by)
+		f.attached(before.table, after.table, by)
 		f.sim.faults.wrote(after.layout)
 	}
 }

@@ -28,7 +28,7 @@ type process struct {
 	asker    *asker
 	table    *layout.Table
 	told     map[layout.ID]*[layout.Slots]kv.Version
-	heard    map[layout.ID]time.Duration // by its clock
+	contacts map[layout.ID]*contact
 	writes   uint64
 	requests []*request // of clients, under way here
 
@@ -61,7 +61,7 @@ func (s *Simulation) start(h *host) {
 	p := &process{
 		sim: s, host: h, id: idOf(h.number, h.lives), born: s.now,
 		offset: time.Duration(s.rng.IntN(1000)) * time.Second, rate: s.clockRate(),
-		told: make(map[layout.ID]*[layout.Slots]kv.Version), heard: make(map[layout.ID]time.Duration),
+		told: make(map[layout.ID]*[layout.Slots]kv.Version), contacts: make(map[layout.ID]*contact),
 	}
 	p.mem = &memory{p: p, Store: store.New(store.Options{Now: func() uint32 { return uint32(p.clock() / time.Second) }})}
 	p.machine = replica.New(replica.Options{
@@ -75,6 +75,7 @@ func (s *Simulation) start(h *host) {
 	h.all = append(h.all, p)
 	s.trace(p, "starts")
 	p.every(beatEvery, p.beat)
+	p.every(beatEvery, p.greet)
 	p.every(tickEvery, func() { p.run(p.machine.Tick(p.clock())) })
 	p.startFreeing()
 	p.startCopying()
@@ -153,6 +154,7 @@ func (p *process) adopt(l *layout.Layout) {
 		p.startAnew()
 		return
 	}
+	p.meet()
 	p.run(fx)
 	p.beat()
 	p.sim.faults.adopted(p)

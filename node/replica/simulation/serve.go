@@ -56,7 +56,6 @@ func (p *process) serve(m *message, answer func(reply)) {
 	if p.dead {
 		return
 	}
-	p.heard[m.from] = p.clock()
 	epoch := m.epoch
 	if b, ok := m.body.(refs); ok {
 		epoch = b.epoch
@@ -155,6 +154,7 @@ func (p *process) quick(m *message, answer func(reply)) bool {
 		if !p.machine.Grant(m.from, m.epoch, p.clock()) {
 			err = errMoved
 		} else {
+			p.contact(m.from).heard = p.clock()
 			p.machine.Settle(m.from, b.Marks)
 		}
 	case *wire.Gather:

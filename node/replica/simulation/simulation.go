@@ -105,10 +105,11 @@ func Run(seed uint64, kind Kind, about string, trace func(line string)) (r Resul
 
 func (s *Simulation) begin() {
 	s.durable.sim, s.faults.sim, s.truth.sim, s.wishes.sim = s, s, s, s
+	s.truth.joined = make(map[layout.ID]time.Duration)
 	s.truth.planned = planned{names: make(map[layout.Name]bool), left: make(map[layout.ID]bool), served: make(map[view]bool)}
 	s.choose()
 	s.chooseChanges()
-	s.network.cut = make(map[way]time.Duration)
+	s.network.cut, s.network.shut = make(map[way]time.Duration), make(map[way]shut)
 	s.wishes.begin()
 	s.choosePlaces()
 	for _, name := range s.wishes.now.names() {

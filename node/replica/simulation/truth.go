@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"slices"
+	"time"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
@@ -16,6 +17,7 @@ type truth struct {
 	placed  map[placedEntry]uint64 // by which layouts the values of entries were placed
 	lost    map[uint8]uint64       // when slots were given up that nobody has begun yet
 	planned planned
+	joined  map[layout.ID]time.Duration // when members were admitted
 }
 
 // placedEntry is a version of a key's entry: each slot has versions of its own.
