@@ -167,7 +167,11 @@ func (a *author) silentMembers(l *layout.Layout) map[layout.ID]bool {
 func (a *author) isFine(id layout.ID) bool {
 	s := a.sim
 	o := a.seen[id]
-	if o == nil || o.status == nil || s.now-o.heard >= placement.SuspectAfter/2 || s.made[id[0]-1].stopping || s.process(id).proof != 0 {
+	if o == nil || o.status == nil || s.now-o.heard >= placement.SuspectAfter/2 || s.process(id).proof != 0 {
+		return false
+	}
+	// Another process may run at its host by now.
+	if s.made[id[0]-1].stopping || o.status.Ending {
 		return false
 	}
 	complains := func(of *seen, about layout.ID) bool {
