@@ -52,15 +52,21 @@ func (f *truth) attached(before, after *layout.Table, by *decision) {
 		switch {
 		case was == nil:
 			f.joined[m.Incarnation] = f.sim.now
+			if f.shutFrom(m, before, by) != nil {
+				f.sim.count("joins and is not reached")
+			}
 		case was.Phase == layout.Joining && m.Phase == layout.Attached:
-			f.reached(m, before, after.Layout.Epoch, by)
+			if p := f.shutFrom(m, before, by); p != nil {
+				f.sim.violated("layout %d: %s is attached, and since it joined it could not be reached by %s, a primary of its slots",
+					after.Layout.Epoch, idName(m.Incarnation), idName(p.id))
+			}
 		}
 	}
 }
 
-// reached checks that no primary of a member's slots was shut out from it ever since it joined, but
-// for those who are dead or do not answer the author.
-func (f *truth) reached(m *layout.Member, before *layout.Table, epoch uint64, by *decision) {
+// shutFrom is a primary of a member's slots that could ask it nothing ever since it joined, but for
+// those who are dead or do not answer the author; nil if there is none.
+func (f *truth) shutFrom(m *layout.Member, before *layout.Table, by *decision) *process {
 	s := f.sim
 	for n := range layout.Slots {
 		slot := uint8(n)
@@ -73,8 +79,8 @@ func (f *truth) reached(m *layout.Member, before *layout.Table, epoch uint64, by
 			continue
 		}
 		if since, is := s.isShut(p.host.number, s.hostOf(m).number); is && since <= f.joined[m.Incarnation] {
-			s.violated("layout %d: %s is attached, and since it joined it could not be reached by %s, the primary of slot %d",
-				epoch, idName(m.Incarnation), idName(p.id), n)
+			return p
 		}
 	}
+	return nil
 }
