@@ -109,10 +109,10 @@ func (r *Reconciler) drop(ctx context.Context, w *world, p *plan) error {
 	}
 	var errs []error
 	for _, set := range p.dropSets {
-		errs = append(errs, r.delete(ctx, set))
+		errs = append(errs, w.settle(r.delete(ctx, set)))
 	}
 	for _, pod := range p.dropPods {
-		errs = append(errs, r.delete(ctx, pod))
+		errs = append(errs, w.settle(r.delete(ctx, pod)))
 	}
 	return errors.Join(errs...)
 }

@@ -83,6 +83,9 @@ func TestLeftOfNodes(t *testing.T) {
 		}
 		p := &plan{}
 		w.planNodes(p, "")
+		if told := w.facts(p, someTime).Left; len(told) != len(tt.left) || len(told) > 0 && (told[0].Name.String() != gone || (told[0].Pod == nil) != (len(all.all) == 1)) {
+			t.Errorf("%s: it is told that %v are left", name, told)
+		}
 		if len(tt.left) > 0 && (w.calm(p) || w.budget(p) != 2) {
 			t.Errorf("%s: calm %t, %d pods must stay", name, w.calm(p), w.budget(p))
 		}

@@ -39,7 +39,7 @@ type world struct {
 	sets    map[string]*appsv1.StatefulSet // by name, as far as they are labelled as ours
 	pods    map[string]*corev1.Pod         // by name, those that one of sets controls or a member lives in
 	earlier map[string]*corev1.Pod         // by name, other ones that are labelled as ours
-	left    map[string]bool                // nodes that are not in the record, and of which a set or pod is there
+	left    map[string]*corev1.Pod         // nodes that are not in the record, and of which a set or pod is there
 	have    map[string]client.Object       // the other objects, by kind
 
 	taken taken // names that others have

@@ -168,7 +168,7 @@ func (w *world) facts(p *plan, now time.Time) *conditions.Facts {
 	f := &conditions.Facts{
 		Cluster: w.cluster, Now: now, Wrote: w.told, Names: p.nodes.Stay, Copies: objects.Copies(p.nodes.Stay), Shards: w.shards(p),
 		Layout: w.record.Layout, Before: w.before, Stop: w.stop, Step: p.step, Stepped: w.stepped, Surge: w.cluster.Spec.MaxSurge(),
-		Silent: w.silent, Dead: w.dead,
+		Silent: w.silent, Dead: w.dead, Left: w.remains(),
 		SecretName: objects.SecretKeyRef(w.cluster).Name,
 		Selector:   metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: objects.Selector(w.cluster.Name)}),
 	}

@@ -50,10 +50,7 @@ func (w *world) act(t *testing.T, name, what, more string) {
 		w.newPod(name, a)
 		a.container().State.Waiting = &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
 	case "follows": // an earlier pod that ends after a while
-		d, err := time.ParseDuration(more)
-		check(t, err)
-		a.earlier = pod(name)
-		a.earlier.DeletionTimestamp = new(metav1.NewTime(w.now.Add(d)))
+		a.earlier = w.endingPod(t, name, more)
 	case "unschedulable":
 		w.newPod(name, a)
 		a.pod.Status.ContainerStatuses = nil
@@ -115,6 +112,16 @@ func (w *world) newPod(name string, a *actor) {
 	w.pods++
 	a.pod, a.earlier, a.incarnation = pod(name), nil, layout.ID{}
 	a.pod.UID = types.UID(fmt.Sprint("pod-", w.pods))
+}
+
+// endingPod is one that is to end after a while.
+func (w *world) endingPod(t *testing.T, name, after string) *corev1.Pod {
+	t.Helper()
+	d, err := time.ParseDuration(after)
+	check(t, err)
+	p := pod(name)
+	p.DeletionTimestamp, p.Spec.NodeName = new(metav1.NewTime(w.now.Add(d))), "m1"
+	return p
 }
 
 // member is the first one of a name.

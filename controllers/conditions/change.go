@@ -62,8 +62,8 @@ func (v *view) change() (reason, message string) {
 	if v.Layout == nil {
 		return "", ""
 	}
-	come, leave, wait := v.coming(), v.going(), v.turns()
-	if len(leave)+len(wait) == 0 && (len(come) == 0 || !v.reshaping()) {
+	come, leave, wait, left := v.coming(), v.going(), v.turns(), v.remaining()
+	if len(leave)+len(wait)+len(left) == 0 && (len(come) == 0 || !v.reshaping()) {
 		return "", ""
 	}
 	var parts []string
@@ -74,6 +74,7 @@ func (v *view) change() (reason, message string) {
 	}
 	add("New: ", come)
 	add("To go: ", leave)
+	add("Left of what went: ", left)
 	if len(wait) > 0 {
 		parts = append(parts, sentence(fmt.Sprintf("As maxSurge is %d, for later: %s", max(v.Surge, 1), few(wait))))
 	}
@@ -152,7 +153,7 @@ func (v *view) leaves(n *Node) string {
 	why := ""
 	switch {
 	case n.Pod != nil && n.Pod.DeletionTimestamp != nil:
-		why = ", its pod is to end by " + n.Pod.DeletionTimestamp.UTC().Format(time.TimeOnly) + " UTC"
+		why = ", its pod is to end by " + clockTime(n.Pod)
 	case n.Moves:
 		why = ", its machine is being emptied"
 	}

@@ -34,6 +34,7 @@ type Facts struct {
 	Step           string                  // what placement said: why there is no next layout, or what the last step was
 	Stepped        bool                    // a step was made in this reconcile; Step says which
 	Nodes          []Node                  // all, also those that go
+	Left           []Left                  // what is there still of other nodes
 	Surge          int                     // how many are replaced at a time
 	Wrote          time.Time               // when the status before was written; zero: not known
 	// Silent is for how long members have not answered, Dead which are proven to have ended
@@ -50,13 +51,13 @@ type Facts struct {
 
 // Node is what is known of one node.
 type Node struct {
-	Name   layout.Name
-	Host   string      // DNS name
-	Pod    *corev1.Pod // nil: there is none
+	Name layout.Name
+	Host string      // DNS name
+	Pod  *corev1.Pod // nil: there is none
 	// Earlier is a pod of its name that is not the cluster's, without Pod: there can be only one
 	// of a name. An earlier cluster's may take long to end.
 	Earlier *corev1.Pod
-	Status *peer.Status
+	Status  *peer.Status
 	// Err is why Status is nil: why the process does not answer. With neither, it has
 	// not been asked yet, and what was said of it before stands.
 	Err      string
@@ -66,6 +67,12 @@ type Node struct {
 	Waiting  bool // it is to be replaced, and others are first
 	Moves    bool // its machine is being emptied
 	Ends     bool // it is being stopped, or its place will be gone
+}
+
+// Left is a node that is no more, and of which something is there still.
+type Left struct {
+	Name layout.Name
+	Pod  *corev1.Pod // nil: only its StatefulSet
 }
 
 // Stop is a cause that only a person (or time) can take away.

@@ -150,7 +150,7 @@ func (n *Node) stage() string {
 	case n.Earlier.DeletionTimestamp == nil:
 		return "no pod, as another one has its name"
 	}
-	return "no pod, as an earlier one of its name is still ending, until " + n.Earlier.DeletionTimestamp.UTC().Format(time.TimeOnly) + " UTC at most"
+	return "no pod, as an earlier one of its name is still ending, until " + clockTime(n.Earlier) + " at most"
 }
 
 // stage is how far a pod has come whose process does not answer.

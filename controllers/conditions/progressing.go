@@ -49,7 +49,7 @@ func (v *view) progressing() metav1.Condition {
 }
 
 // podCauses in the order in which they are told: the ones that do not go away first.
-var podCauses = []string{PodConfig, ImagePull, PodCrashing, Unschedulable}
+var podCauses = []string{PodConfig, ImagePull, PodCrashing, PodNotEnding, Unschedulable}
 
 // causes says what keeps pods from running: the gravest cause, and that there are more.
 func (v *view) causes() (reason, message string) {
@@ -68,9 +68,12 @@ func (v *view) causes() (reason, message string) {
 		message = clip(message, maxMessage-maxDetail) + " Also " + strings.Join(also, ", ") + "."
 	}
 	if reason != "" {
-		message = strings.TrimSpace(message + " " + v.meanwhile())
+		return reason, strings.TrimSpace(message + " " + v.meanwhile())
 	}
-	return reason, message
+	if late := v.overdue(); len(late) > 0 {
+		return PodNotEnding, sentence(remarks(late))
+	}
+	return "", ""
 }
 
 // found are the causes that are known, by reason. Nobody waits for a node that goes.
@@ -89,6 +92,9 @@ func (v *view) found() map[string][]remark {
 func (v *view) cause(n *Node) *cause {
 	if v.stands(n) {
 		return nil
+	}
+	if n.Pod == nil && n.Earlier != nil && isOverdue(n.Earlier, v.Now) {
+		return &cause{PodNotEnding, "an earlier " + overdueText(n.Earlier) + ", and has its name"}
 	}
 	return causeOf(n.Pod, v.anyHolder(n.Name, alive), v.Now)
 }

@@ -30,6 +30,7 @@ const (
 	Unschedulable = "Unschedulable" // no machine has room for a pod
 	PodConfig     = "PodConfig"     // a kubelet cannot make the container
 	PodCrashing   = "PodCrashing"   // a process ends again and again
+	PodNotEnding  = "PodNotEnding"  // a pod that was deleted is there long after its end
 	ProofMissing  = "ProofMissing"  // the last copies are with nodes that do not answer
 	Stuck         = "Stuck"         // something else keeps the layout from its next step
 )
@@ -158,6 +159,10 @@ var progressingReasons = []Reason{
 		"Read `kubectl logs --previous POD`. After `OOMKilled` set `spec.resources.limits.memory` higher or `spec.memoryLimit` lower. A pod of an old template that holds nothing is replaced by itself.",
 	},
 	{
+		Progressing, "False", PodNotEnding, "A pod that was deleted is there more than a minute after its grace period: mostly its machine does not answer. It is of a node that went, or of an earlier cluster and has the name of a new pod. Until it is gone no pod may be evicted. The message names the machine.",
+		"See what became of the machine. If it is shut down for good, give it the taint `node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`, or delete its Node: then Kubernetes takes the pod away.",
+	},
+	{
 		Progressing, "False", ProofMissing, "Nodes do not answer, the last copies of some slots may be with them, and nothing proves that their processes ended. These slots answer `503`; as long as the nodes may live, nobody takes their place.",
 		"See what became of the machine or its network: if the nodes come back, all is there again. If a machine is shut down for good, give it the taint `node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`. If you know otherwise that a process ended, annotate the resource with `seppen.io/presumed-dead=` and the incarnations that the message names, separated by commas. **Their data is lost then**, even if it turns out that they live. Take the annotation away afterwards.",
 	},
@@ -198,7 +203,7 @@ var stopReasons = []Reason{
 		"Restore the newest backup of the ConfigMap, and never edit it.",
 	},
 	{
-		Progressing, "False", ApplyFailed, "The API server refused an object of the cluster. The message is its answer.",
+		Progressing, "False", ApplyFailed, "The API server refused an object of the cluster, or to delete one. The message is its answer.",
 		"Put right what it names: a quota, an admission policy, the operator's permissions, a field of the spec.",
 	},
 }

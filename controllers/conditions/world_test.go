@@ -36,6 +36,7 @@ type world struct {
 	nodes    map[string]*actor
 	layout   *layout.Layout
 	stop     *Stop
+	left     []Left                  // of nodes that are no more
 	stuck    bool                    // the layout cannot be written
 	lives    uint16                  // incarnations so far
 	pods     int                     // pods so far
@@ -81,6 +82,16 @@ func (w *world) do(t *testing.T, line string) {
 		}
 	case "status":
 		w.cluster.Status = v1alpha1.SeppenClusterStatus{}
+	case "remains": // of a node that is no more: its StatefulSet, or its pod that ends after a while
+		name, err := layout.ParseName(what)
+		check(t, err)
+		l := Left{Name: name}
+		if more != "" {
+			l.Pod = w.endingPod(t, what, more)
+		}
+		w.left = []Left{l}
+	case "nothing": // remains
+		w.left = nil
 	case "cut":
 		w.cut = strings.Fields(rest)
 	case "wait":
@@ -160,7 +171,7 @@ func (w *world) holds(name layout.Name) bool {
 func (w *world) reconcile() (*Facts, []Event) {
 	changed := w.next()
 	f := &Facts{
-		Cluster: w.cluster.DeepCopy(), Now: w.now, Wrote: w.now.Add(-10 * time.Second), Names: w.plan.Stay, Surge: w.surge, Shards: w.shards, Copies: w.copies, Stop: w.stop,
+		Cluster: w.cluster.DeepCopy(), Now: w.now, Wrote: w.now.Add(-10 * time.Second), Names: w.plan.Stay, Surge: w.surge, Shards: w.shards, Copies: w.copies, Stop: w.stop, Left: w.left,
 		SecretName: "c-secret", Selector: "app.kubernetes.io/instance=c", Before: w.layout,
 	}
 	var seen []placement.Observation
