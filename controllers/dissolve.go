@@ -44,6 +44,7 @@ func (r *Reconciler) ended(ctx context.Context, key types.NamespacedName, c *v1a
 	r.rosters.forget(key)
 	r.homes.Keep(key, nil)
 	r.written.forget(key)
+	r.absences.see(key, nil, r.now())
 	return nil
 }
 

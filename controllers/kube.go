@@ -44,6 +44,7 @@ func (r *Reconciler) observePods(ctx context.Context, w *world) error {
 		}
 		w.earlier[pod.Name] = pod
 	}
+	r.observeAbsences(w)
 	return nil
 }
 

@@ -39,6 +39,7 @@ type world struct {
 	sets    map[string]*appsv1.StatefulSet // by name, as far as they are labelled as ours
 	pods    map[string]*corev1.Pod         // by name, those that one of sets controls or a member lives in
 	earlier map[string]*corev1.Pod         // by name, other ones that are labelled as ours
+	absent  map[string]time.Time           // nodes that have no pod, and since when
 	left    map[string]*corev1.Pod         // nodes that are not in the record, and of which a set or pod is there
 	have    map[string]client.Object       // the other objects, by kind
 

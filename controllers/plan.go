@@ -174,7 +174,7 @@ func (w *world) facts(p *plan, now time.Time) *conditions.Facts {
 	}
 	for i, name := range w.names {
 		n := conditions.Node{
-			Name: name, Host: objects.Host(w.cluster, name), Pod: w.pods[name.String()], Earlier: w.earlier[name.String()], Outdated: w.outdated(name),
+			Name: name, Host: objects.Host(w.cluster, name), Pod: w.pods[name.String()], Earlier: w.earlier[name.String()], Absent: w.absence(name.String()), Outdated: w.outdated(name),
 			Going: !slices.Contains(p.nodes.Stay, name), Waiting: slices.Contains(p.nodes.Waiting, name),
 		}
 		if p.known != nil {

@@ -38,10 +38,11 @@ import (
 // figures in its status may be, and how soon a Secret that was missing is found.
 const look = 10 * time.Second
 
-// After an error a cluster is tried again so soon at first, and so late at last.
+// After an error a cluster is tried again so soon at first, and so late at last: nodes that die
+// wait for it.
 const (
 	minRetry = 50 * time.Millisecond
-	maxRetry = 20 * time.Second
+	maxRetry = 2 * time.Second
 )
 
 // Reconciler brings clusters about.
@@ -58,7 +59,8 @@ type Reconciler struct {
 	rosters  rosters
 	homes    proof.Memory // of pods
 	machines machines
-	written  written // statuses
+	written  written  // statuses
+	absences absences // of pods
 }
 
 // SetupWithManager has a manager run the reconciler, for so many clusters at a time.
@@ -90,7 +92,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
 		Complete(r)
 }
 
-// Close closes the connections to all nodes. Nothing may be reconciled any more.
+// Close closes the connections to all nodes. What is still being reconciled makes none.
 func (r *Reconciler) Close() { r.rosters.close() }
 
 // clusterOf names the cluster whose node runs in a pod.

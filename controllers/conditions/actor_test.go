@@ -19,6 +19,7 @@ import (
 type actor struct {
 	pod         *corev1.Pod
 	earlier     *corev1.Pod // of its name, of an earlier cluster
+	absent      time.Duration
 	incarnation layout.ID
 	has         *layout.Layout // what its process has heard of
 	active      map[tenure]bool
@@ -49,6 +50,10 @@ func (w *world) act(t *testing.T, name, what, more string) {
 	case "pending":
 		w.newPod(name, a)
 		a.container().State.Waiting = &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
+	case "absent": // for a while
+		d, err := time.ParseDuration(more)
+		check(t, err)
+		a.absent = d
 	case "follows": // an earlier pod that ends after a while
 		a.earlier = w.endingPod(t, name, more)
 	case "unschedulable":
@@ -110,7 +115,7 @@ func (w *world) act(t *testing.T, name, what, more string) {
 
 func (w *world) newPod(name string, a *actor) {
 	w.pods++
-	a.pod, a.earlier, a.incarnation = pod(name), nil, layout.ID{}
+	a.pod, a.earlier, a.absent, a.incarnation = pod(name), nil, 0, layout.ID{}
 	a.pod.UID = types.UID(fmt.Sprint("pod-", w.pods))
 }
 

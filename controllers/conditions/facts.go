@@ -57,7 +57,9 @@ type Node struct {
 	// Earlier is a pod of its name that is not the cluster's, without Pod: there can be only one
 	// of a name. An earlier cluster's may take long to end.
 	Earlier *corev1.Pod
-	Status  *peer.Status
+	// Absent is for how long it has had neither, though its StatefulSet is there.
+	Absent time.Duration
+	Status *peer.Status
 	// Err is why Status is nil: why the process does not answer. With neither, it has
 	// not been asked yet, and what was said of it before stands.
 	Err      string

@@ -49,7 +49,7 @@ func (v *view) progressing() metav1.Condition {
 }
 
 // podCauses in the order in which they are told: the ones that do not go away first.
-var podCauses = []string{PodConfig, ImagePull, PodCrashing, PodNotEnding, Unschedulable}
+var podCauses = []string{PodConfig, ImagePull, PodCrashing, PodMissing, PodNotEnding, Unschedulable}
 
 // causes says what keeps pods from running: the gravest cause, and that there are more.
 func (v *view) causes() (reason, message string) {
@@ -93,8 +93,8 @@ func (v *view) cause(n *Node) *cause {
 	if v.stands(n) {
 		return nil
 	}
-	if n.Pod == nil && n.Earlier != nil && isOverdue(n.Earlier, v.Now) {
-		return &cause{PodNotEnding, "an earlier " + overdueText(n.Earlier) + ", and has its name"}
+	if n.Pod == nil {
+		return v.absence(n)
 	}
 	return causeOf(n.Pod, v.anyHolder(n.Name, alive), v.Now)
 }

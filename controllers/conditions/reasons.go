@@ -30,6 +30,7 @@ const (
 	Unschedulable = "Unschedulable" // no machine has room for a pod
 	PodConfig     = "PodConfig"     // a kubelet cannot make the container
 	PodCrashing   = "PodCrashing"   // a process ends again and again
+	PodMissing    = "PodMissing"    // a StatefulSet makes no pod
 	PodNotEnding  = "PodNotEnding"  // a pod that was deleted is there long after its end
 	ProofMissing  = "ProofMissing"  // the last copies are with nodes that do not answer
 	Stuck         = "Stuck"         // something else keeps the layout from its next step
@@ -115,7 +116,7 @@ var readyReasons = []Reason{
 var progressingReasons = []Reason{
 	{
 		Progressing, "True", Creating, "Pods are to come, to start or to answer. The message says which, and how far they are.",
-		"Wait. If there is `no pod` for long, look at the events of the StatefulSet `{name}-{lo}`: a quota or a policy may forbid it. If a pod is being started for long, look at its events. If a process `does not answer yet` for long, look at the log of its pod, and at what keeps the operator from its port 21286.",
+		"Wait. If a pod is being started for long, look at its events. If a process `does not answer yet` for long, look at the log of its pod, and at what keeps the operator from its port 21286.",
 	},
 	{Progressing, "True", Bootstrapping, "All nodes are there, the first layout was written and is on its way to them.", "Wait, it takes seconds."},
 	{
@@ -157,6 +158,10 @@ var progressingReasons = []Reason{
 	{
 		Progressing, "False", PodCrashing, "The process of a node ends again and again, or did in the last ten minutes. The message has its last exit code; `OOMKilled` means that it took more than its container's memory limit.",
 		"Read `kubectl logs --previous POD`. After `OOMKilled` set `spec.resources.limits.memory` higher or `spec.memoryLimit` lower. A pod of an old template that holds nothing is replaced by itself.",
+	},
+	{
+		Progressing, "False", PodMissing, "A StatefulSet has been there for a minute and there is no pod: mostly the API server refuses it, because of a quota, an admission policy, or a ServiceAccount or PriorityClass that does not exist.",
+		"Read why: `kubectl describe statefulset` with the name that the message has. Put it right; Kubernetes tries again by itself, ever more seldom: up to some 17 minutes later.",
 	},
 	{
 		Progressing, "False", PodNotEnding, "A pod that was deleted is there more than a minute after its grace period: mostly its machine does not answer. It is of a node that went, or of an earlier cluster and has the name of a new pod. Until it is gone no pod may be evicted. The message names the machine.",

@@ -177,7 +177,7 @@ func (w *world) reconcile() (*Facts, []Event) {
 	var seen []placement.Observation
 	for _, name := range w.names {
 		a := w.nodes[name.String()]
-		n := Node{Name: name, Host: name.String() + ".c-nodes.ns.svc", Pod: a.pod, Earlier: a.earlier, Status: w.says(a), Outdated: a.outdated}
+		n := Node{Name: name, Host: name.String() + ".c-nodes.ns.svc", Pod: a.pod, Earlier: a.earlier, Absent: a.absent, Status: w.says(a), Outdated: a.outdated}
 		n.Going, n.Waiting = !slices.Contains(w.plan.Stay, name), slices.Contains(w.plan.Waiting, name)
 		if w.layout != nil && w.holds(name) {
 			n.Moves, n.Ends, n.Old = a.moves, a.ending, a.outdated
