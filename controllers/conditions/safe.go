@@ -45,9 +45,16 @@ func (v *view) safe(n *Node) (is bool, why string) {
 	return false, slots + " has one copy"
 }
 
-// elsewhere tells whether somebody else who answers has what a member has of a slot.
+// elsewhere tells whether somebody else who answers, and does not end, has what a member has of a
+// slot.
 func (v *view) elsewhere(owners []*layout.Member, m *layout.Member) bool {
 	return slices.ContainsFunc(owners, func(o *layout.Member) bool {
-		return o != m && isCopy(o) && v.fates[o.Incarnation] == alive
+		return o != m && isCopy(o) && v.fates[o.Incarnation] == alive && !v.ends(o)
 	})
+}
+
+// ends tells whether a member that answers was told to stop, or is about to be.
+func (v *view) ends(m *layout.Member) bool {
+	n := v.nodes[m.Name]
+	return n.Status.Ending || n.Pod != nil && n.Pod.DeletionTimestamp != nil && lives(n, m)
 }
