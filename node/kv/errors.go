@@ -16,6 +16,8 @@ var (
 	ErrPrecondition = errors.New("precondition failed")
 	// ErrNoMemory: the write would pass a memory limit. Nothing was changed.
 	ErrNoMemory = errors.New("memory limit reached")
+	// ErrGone: the owner that was asked does not have the value.
+	ErrGone = errors.New("no such value at its owner")
 	// ErrTooLarge: the value is larger than the limit.
 	ErrTooLarge = errors.New("value too large")
 	// ErrUnavailable: not executed; it may succeed when tried again.

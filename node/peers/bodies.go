@@ -81,7 +81,7 @@ func (p *Peers) exchange(ctx context.Context, l *link, op peer.Op, payload []byt
 // FetchBody fetches a value of any size from an owner. The whole value is taken in and
 // checked before any of it is given out, if it finds room among what passes through
 // this node; else it is given out as it comes, its end only once all was checked.
-// Errors: ErrGone, ErrCorrupt, kv.ErrUnavailable.
+// Errors: kv.ErrGone, ErrCorrupt, kv.ErrUnavailable.
 func (p *Peers) FetchBody(ctx context.Context, m *layout.Member, u uid.UID, size int64) (kv.Value, error) {
 	start := time.Now()
 	v, err := p.fetchBody(ctx, m, u, size)

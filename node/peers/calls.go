@@ -106,7 +106,7 @@ func (p *Peers) Place(ctx context.Context, m *layout.Member, q wire.Place, value
 	return err
 }
 
-// Value fetches a value of at most wire.MaxInline bytes from an owner. Errors: ErrGone,
+// Value fetches a value of at most wire.MaxInline bytes from an owner. Errors: kv.ErrGone,
 // ErrCorrupt, kv.ErrUnavailable.
 func (p *Peers) Value(ctx context.Context, m *layout.Member, u uid.UID) (kv.Value, error) {
 	b, err := p.call(ctx, m, readTimeout, wire.OpValue, u[:], nil)

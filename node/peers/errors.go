@@ -15,8 +15,6 @@ import (
 var (
 	// ErrMoved: the slot's owners changed. The newer layout is adopted; nothing was done.
 	ErrMoved = kv.Refuse(kv.Moved, "the slot's owners changed")
-	// ErrGone: the owner does not have the value.
-	ErrGone = errors.New("no such value at its owner")
 	// errUnknownOperation: the member is of a version that does not know what it was asked.
 	errUnknownOperation = errors.New("unknown operation")
 	// ErrCorrupt: the owner sent other bytes than the uid names.
@@ -52,7 +50,7 @@ func refused(m *layout.Member, r peer.Reply) error {
 	case wire.CodeTicket:
 		return replica.ErrTicket
 	case wire.CodeGone:
-		return ErrGone
+		return kv.ErrGone
 	case wire.CodeNoMemory:
 		return noMemoryAt(m)
 	case wire.CodeUnknown:

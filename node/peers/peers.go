@@ -171,7 +171,7 @@ func (p *Peers) Reachable(m *layout.Member) (reachable, known bool) {
 }
 
 // call sends a request at the newest epoch and brings the two nodes to one layout if
-// they had different ones. Errors wrap those of kv, or are ErrMoved or ErrGone.
+// they had different ones. Errors wrap those of kv, or are ErrMoved or kv.ErrGone.
 func (p *Peers) call(ctx context.Context, m *layout.Member, timeout time.Duration, op peer.Op, a, b []byte) ([]byte, error) {
 	start := time.Now()
 	payload, err := p.ask(ctx, m, timeout, op, p.state.Epoch, a, b)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
-	"github.com/eiri/seppen/node/peers"
 	"github.com/eiri/seppen/node/store"
 	"github.com/eiri/seppen/node/wire"
 )
@@ -52,7 +51,7 @@ func (r *Router) restore(ctx context.Context, p wire.Place, size int64) error {
 			r.owner.Install(p, staged)
 			return nil
 		}
-		if ctx.Err() != nil || errors.Is(err, peers.ErrGone) {
+		if ctx.Err() != nil || errors.Is(err, kv.ErrGone) {
 			return fmt.Errorf("heal %s: %w", p.UID, err)
 		}
 	}

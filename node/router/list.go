@@ -8,6 +8,7 @@ import (
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/node/kv"
+	"github.com/eiri/seppen/node/routing"
 	"github.com/eiri/seppen/node/wire"
 )
 
@@ -44,10 +45,18 @@ func (r *Router) List(ctx context.Context, q kv.ListQuery, yield func(*kv.Entry)
 	for {
 		before := count
 		// A list may take long: its patience is for each time that it is interrupted.
-		if err := r.retry(ctx, rest); !moved(err) || count == before || ctx.Err() != nil {
+		if err := r.retry(ctx, newestView, rest); !routing.Moved(err) || count == before || ctx.Err() != nil {
 			return err
 		}
 	}
+}
+
+// newestView is that of any slot: a list is about all.
+func newestView(t *layout.Table) (view uint64) {
+	for i := range t.Layout.Segments {
+		view = max(view, t.Layout.Segments[i].View)
+	}
+	return view
 }
 
 func (r *Router) list(ctx context.Context, t *layout.Table, q kv.ListQuery, yield func(*kv.Entry) error) error {

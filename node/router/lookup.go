@@ -2,12 +2,11 @@ package router
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/node/kv"
-	"github.com/eiri/seppen/node/peers"
+	"github.com/eiri/seppen/node/routing"
 	"github.com/eiri/seppen/node/wire"
 )
 
@@ -17,7 +16,13 @@ func (r *Router) Lookup(ctx context.Context, key string, withValue bool) (kv.Ent
 	var e kv.Entry
 	var v kv.Value
 	slot := r.secret.KeySlot(key)
-	err := r.retry(ctx, func(t *layout.Table) (err error) {
+	view := func(t *layout.Table) uint64 {
+		if e.Key == "" {
+			return slots(slot)(t)
+		}
+		return slots(slot, e.UID.Slot())(t)
+	}
+	err := r.retry(ctx, view, func(t *layout.Table) (err error) {
 		e, v, err = r.lookup(ctx, t, slot, key, withValue)
 		return err
 	})
@@ -48,7 +53,7 @@ func (r *Router) lookup(ctx context.Context, t *layout.Table, slot uint8, key st
 }
 
 // value returns the value of an entry: copies never differ, so any owner will do.
-// peers.ErrGone if all owners say that it is gone, as it is when the entry was replaced
+// kv.ErrGone if all owners say that it is gone, as it is when the entry was replaced
 // meanwhile; the entry must then be read again (F31).
 func (r *Router) value(ctx context.Context, t *layout.Table, e *kv.Entry) (kv.Value, error) {
 	if v := r.owner.Value(e.UID); v != nil {
@@ -58,58 +63,19 @@ func (r *Router) value(ctx context.Context, t *layout.Table, e *kv.Entry) (kv.Va
 	return r.flights.do(ctx, w, func(ctx context.Context) (kv.Value, error) { return r.fetch(ctx, t, e) })
 }
 
-// fetch gets a value from one of its owners. Those who have handed the slot over have
-// everything of it as well, for as long as they are owners.
-func (r *Router) fetch(ctx context.Context, t *layout.Table, e *kv.Entry) (kv.Value, error) {
+// fetch gets a value from one of its owners.
+func (r *Router) fetch(ctx context.Context, t *layout.Table, e *kv.Entry) (v kv.Value, err error) {
 	owners := t.Owners(e.UID.Slot())
-	v, err := r.fetchFrom(ctx, owners.Serving, e)
-	if err == nil || errors.Is(err, peers.ErrMoved) {
-		return v, err
-	}
-	var leaving []*layout.Member
-	for _, m := range owners.Ack {
-		if m.Phase == layout.Leaving {
-			leaving = append(leaving, m)
-		}
-	}
-	if v, late := r.fetchFrom(ctx, leaving, e); late == nil {
-		return v, nil
-	}
-	return nil, err
-}
-
-// fetchFrom asks some owners one after the other, starting anywhere. peers.ErrGone if all of
-// them say that it is gone.
-func (r *Router) fetchFrom(ctx context.Context, owners []*layout.Member, e *kv.Entry) (kv.Value, error) {
-	gone := 0
-	var last error
-	start := rand.IntN(max(1, len(owners)))
-	for i := range owners {
-		m := owners[(start+i)%len(owners)]
-		if m.Incarnation == r.owner.Self {
-			gone++
-			continue
-		}
-		var v kv.Value
-		var err error
+	err = routing.Fetch(owners, r.owner.Self, rand.IntN(1<<16), func(m *layout.Member) (err error) {
 		if e.Size <= wire.MaxInline {
 			v, err = r.peers.Value(ctx, m, e.UID)
 		} else {
 			v, err = r.peers.FetchBody(ctx, m, e.UID, e.Size)
 		}
-		switch {
-		case err == nil:
-			return v, nil
-		case errors.Is(err, peers.ErrGone):
-			gone++
-		case errors.Is(err, peers.ErrMoved):
-			return nil, err
-		default:
-			last = err
-		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	if gone == len(owners) {
-		return nil, peers.ErrGone
-	}
-	return nil, kv.Refuse(kv.Unreachable, "no owner of the value gave it: %v", last)
+	return v, nil
 }

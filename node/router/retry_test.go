@@ -15,6 +15,7 @@ import (
 	"github.com/eiri/seppen/node/owner"
 	"github.com/eiri/seppen/node/peers"
 	"github.com/eiri/seppen/node/replica"
+	"github.com/eiri/seppen/node/routing"
 )
 
 // alone is a layout of one member.
@@ -55,27 +56,27 @@ func TestRetry(t *testing.T) {
 		took     [2]time.Duration
 	}{
 		"done":                       {[]error{nil}, nil, "", [2]int{1, 1}, [2]time.Duration{}},
-		"the ticket is too old":      {[]error{replica.ErrTicket, fmt.Errorf("x: %w", replica.ErrTicket), nil}, nil, "", [2]int{3, 3}, [2]time.Duration{minPause, minPause}},
-		"the value was replaced":     {[]error{peers.ErrGone, nil}, nil, "", [2]int{2, 2}, [2]time.Duration{}},
-		"gone again and again":       {[]error{peers.ErrGone}, kv.ErrUnavailable, kv.Busy, [2]int{attempts, attempts}, [2]time.Duration{3 * minPause, 3 * minPause}},
-		"no ticket will do":          {[]error{replica.ErrTicket}, kv.ErrUnavailable, kv.Busy, [2]int{15, 40}, [2]time.Duration{patience, patience + maxPause}},
-		"it takes over in a moment":  {[]error{takingOver, takingOver, nil}, nil, "", [2]int{3, 3}, [2]time.Duration{3 * minPause, 3 * minPause}},
-		"it never takes over":        {[]error{takingOver}, kv.ErrUnavailable, kv.TakingOver, [2]int{15, 40}, [2]time.Duration{patience, patience + maxPause}},
-		"moved, nobody knows where":  {[]error{peers.ErrMoved}, kv.ErrUnavailable, kv.Moved, [2]int{15, 40}, [2]time.Duration{patience, patience + maxPause}},
+		"the ticket is too old":      {[]error{replica.ErrTicket, fmt.Errorf("x: %w", replica.ErrTicket), nil}, nil, "", [2]int{3, 3}, [2]time.Duration{routing.MinPause, routing.MinPause}},
+		"the value was replaced":     {[]error{kv.ErrGone, nil}, nil, "", [2]int{2, 2}, [2]time.Duration{}},
+		"gone again and again":       {[]error{kv.ErrGone}, kv.ErrUnavailable, kv.Busy, [2]int{routing.Attempts, routing.Attempts}, [2]time.Duration{3 * routing.MinPause, 3 * routing.MinPause}},
+		"no ticket will do":          {[]error{replica.ErrTicket}, kv.ErrUnavailable, kv.Busy, [2]int{15, 40}, [2]time.Duration{routing.Patience, routing.Patience + routing.MaxPause}},
+		"it takes over in a moment":  {[]error{takingOver, takingOver, nil}, nil, "", [2]int{3, 3}, [2]time.Duration{3 * routing.MinPause, 3 * routing.MinPause}},
+		"it never takes over":        {[]error{takingOver}, kv.ErrUnavailable, kv.TakingOver, [2]int{15, 40}, [2]time.Duration{routing.Patience, routing.Patience + routing.MaxPause}},
+		"moved, nobody knows where":  {[]error{peers.ErrMoved}, kv.ErrUnavailable, kv.Moved, [2]int{15, 40}, [2]time.Duration{routing.Patience, routing.Patience + routing.MaxPause}},
 		"the owner is lost":          {[]error{kv.Refuse(kv.OwnerLost, "x")}, kv.ErrUnavailable, kv.OwnerLost, [2]int{1, 1}, [2]time.Duration{}},
-		"an owner can't be reached":  {[]error{kv.Refuse(kv.Unreachable, "x")}, kv.ErrUnavailable, kv.Unreachable, [2]int{1, 1}, [2]time.Duration{minPause, minPause}},
+		"an owner can't be reached":  {[]error{kv.Refuse(kv.Unreachable, "x")}, kv.ErrUnavailable, kv.Unreachable, [2]int{1, 1}, [2]time.Duration{routing.MinPause, routing.MinPause}},
 		"cut off":                    {[]error{kv.Refuse(kv.CutOff, "x")}, kv.ErrUnavailable, kv.CutOff, [2]int{1, 1}, [2]time.Duration{}},
 		"it may have been executed":  {[]error{kv.ErrUnknown}, kv.ErrUnknown, "", [2]int{1, 1}, [2]time.Duration{}},
 		"no such key":                {[]error{kv.ErrNotFound}, kv.ErrNotFound, "", [2]int{1, 1}, [2]time.Duration{}},
 		"precondition":               {[]error{kv.ErrPrecondition}, kv.ErrPrecondition, "", [2]int{1, 1}, [2]time.Duration{}},
-		"it moves, then it's denied": {[]error{takingOver, kv.ErrNotFound}, kv.ErrNotFound, "", [2]int{2, 2}, [2]time.Duration{minPause, minPause}},
+		"it moves, then it's denied": {[]error{takingOver, kv.ErrNotFound}, kv.ErrNotFound, "", [2]int{2, 2}, [2]time.Duration{routing.MinPause, routing.MinPause}},
 		"another error":              {[]error{other}, other, "", [2]int{1, 1}, [2]time.Duration{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, _ := newRouter(t)
 				began, times := time.Now(), 0
-				err := r.retry(t.Context(), func(*layout.Table) error {
+				err := r.retry(t.Context(), slots(0), func(*layout.Table) error {
 					times++
 					return c.outcomes[min(times, len(c.outcomes))-1]
 				})
@@ -96,7 +97,7 @@ func TestRetryByTheNewestLayout(t *testing.T) {
 		r, state := newRouter(t)
 		began := time.Now()
 		var epochs []uint64
-		err := r.retry(t.Context(), func(table *layout.Table) error {
+		err := r.retry(t.Context(), slots(0), func(table *layout.Table) error {
 			epochs = append(epochs, table.Layout.Epoch)
 			if table.Layout.Epoch == 3 {
 				return nil
@@ -113,11 +114,11 @@ func TestRetryByTheNewestLayout(t *testing.T) {
 // A member that could not be reached was none any more: the newer layout comes with that, or a
 // moment later.
 func TestRetryWithoutAFormerMember(t *testing.T) {
-	for name, late := range map[string]time.Duration{"at once": 0, "a moment later": minPause / 2} {
+	for name, late := range map[string]time.Duration{"at once": 0, "a moment later": routing.MinPause / 2} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, state := newRouter(t)
-				err := r.retry(t.Context(), func(table *layout.Table) error {
+				err := r.retry(t.Context(), slots(0), func(table *layout.Table) error {
 					if table.Layout.Epoch == 2 {
 						return nil
 					}
@@ -145,13 +146,13 @@ func TestRetryEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		if err := r.retry(ctx, never); kv.ReasonOf(err) != kv.TakingOver {
+		if err := r.retry(ctx, slots(0), never); kv.ReasonOf(err) != kv.TakingOver {
 			t.Error(err)
 		}
 		if took := time.Since(began); took != 100*time.Millisecond {
 			t.Errorf("it ended after %v", took)
 		}
-		err := r.retry(t.Context(), func(*layout.Table) error {
+		err := r.retry(t.Context(), slots(0), func(*layout.Table) error {
 			adopt(t, state, alone(2, 2, layout.ID{5}))
 			return peers.ErrMoved
 		})
@@ -159,8 +160,37 @@ func TestRetryEnds(t *testing.T) {
 			t.Error(err)
 		}
 		stranger := New(member.New(layout.Name{Base: "y"}, slog.New(slog.DiscardHandler)), &owner.Owner{}, nil, nil)
-		if err := stranger.retry(t.Context(), never); kv.ReasonOf(err) != kv.NoLayout {
+		if err := stranger.retry(t.Context(), slots(0), never); kv.ReasonOf(err) != kv.NoLayout {
 			t.Error(err)
 		}
 	})
+}
+
+// Layouts that say nothing new of a request's own slots do not make it wait longer, and others do
+// not for ever.
+func TestPatienceIsForOwnSlots(t *testing.T) {
+	for name, c := range map[string]struct {
+		view func(epoch uint64) uint64
+		want time.Duration
+	}{
+		"others' owners change": {func(uint64) uint64 { return 1 }, routing.Patience},
+		"its own owners change": {func(epoch uint64) uint64 { return epoch }, routing.Longest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, state := newRouter(t)
+				began, epoch, next := time.Now(), uint64(1), time.Now()
+				err := r.retry(t.Context(), slots(7), func(*layout.Table) error {
+					if !time.Now().Before(next) {
+						epoch, next = epoch+1, next.Add(300*time.Millisecond)
+						adopt(t, state, alone(epoch, c.view(epoch), state.Incarnation()))
+					}
+					return kv.Refuse(kv.TakingOver, "not yet")
+				})
+				if took := time.Since(began); kv.ReasonOf(err) != kv.TakingOver || took < c.want || took > c.want+2*routing.MaxPause {
+					t.Errorf("%v after %v", err, took)
+				}
+			})
+		})
+	}
 }

@@ -4,7 +4,6 @@ package router
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -14,19 +13,7 @@ import (
 	"github.com/eiri/seppen/node/member"
 	"github.com/eiri/seppen/node/owner"
 	"github.com/eiri/seppen/node/peers"
-	"github.com/eiri/seppen/node/replica"
-)
-
-// attempts is how often a request starts again after a definite refusal that only a fresh start
-// may cure: the value was replaced while it was fetched; the ticket expired, for which there is
-// patience, too. What may have been executed is never tried again (F22).
-const attempts = 4
-
-// patience is for how long a request waits for a slot's new primary, and pause how long
-// between two questions, at first and at last.
-const (
-	patience           = time.Second
-	minPause, maxPause = 5 * time.Millisecond, 50 * time.Millisecond
+	"github.com/eiri/seppen/node/routing"
 )
 
 // Router is a node's view of the whole cluster.
@@ -69,75 +56,48 @@ func (r *Router) primary(t *layout.Table, slot uint8) (m *layout.Member, self bo
 	return m, m.Incarnation == r.owner.Self, nil
 }
 
-// moved tells whether an error says that the slot is about to have, or has, another
-// primary: nothing was done, and in a moment it may be.
-func moved(err error) bool {
-	reason := kv.ReasonOf(err)
-	return reason == kv.Moved || reason == kv.TakingOver
+// about returns the newest view of what a request is about.
+type about func(t *layout.Table) uint64
+
+// slots are what a request for one key is about.
+func slots(all ...uint8) about {
+	return func(t *layout.Table) (view uint64) {
+		for _, slot := range all {
+			view = max(view, t.Owners(slot).View)
+		}
+		return view
+	}
 }
 
-// again tells whether an error is a definite refusal that a fresh start may cure.
-func again(err error) bool { return errors.Is(err, replica.ErrTicket) || errors.Is(err, peers.ErrGone) }
-
 // retry runs a request until it ends for good.
-func (r *Router) retry(ctx context.Context, do func(t *layout.Table) error) error {
-	var waited waiting
-	pause := minPause
-	for fresh := 0; ; {
+func (r *Router) retry(ctx context.Context, view about, do func(t *layout.Table) error) error {
+	start := time.Now()
+	var retry routing.Retry
+	for {
 		t, err := r.table()
 		if err != nil {
 			return err
 		}
-		err = do(t)
-		switch {
-		case err == nil || ctx.Err() != nil:
-			return err
-		case again(err):
-			fresh++
-			switch expired := waited.tooLong(t) || errors.Is(err, peers.ErrGone); {
-			case fresh >= attempts && expired:
-				return kv.Refuse(kv.Busy, "%v, after %d attempts", err, fresh)
-			case fresh == 1:
-				continue
-			}
-			// Not even a fresh ticket will do: this node is about to learn of other owners.
-		case !moved(err):
-			if !r.superseded(ctx, t, err) || waited.tooLong(t) {
-				return err
-			}
-		case waited.tooLong(t):
+		if err = do(t); err == nil || ctx.Err() != nil {
 			return err
 		}
-		if r.state.Table() == t { // nothing has changed yet
+		newer := r.newer(ctx, t, err)
+		pause, err := retry.Next(err, view(t), newer, time.Since(start))
+		if err != nil {
+			return err
+		}
+		if pause > 0 {
 			wait(ctx, pause)
-			pause = min(2*pause, maxPause)
 		}
 	}
 }
 
-// waiting is for how long a request has been refused by one layout. What it took before,
-// such as a large value that was placed, is no waiting, and by a newer layout it begins anew.
-type waiting struct {
-	by    *layout.Table
-	since time.Time
-}
-
-// tooLong takes in that an attempt by a layout was refused.
-func (w *waiting) tooLong(t *layout.Table) bool {
-	if w.by != t {
-		w.by, w.since = t, time.Now()
-	}
-	return time.Since(w.since) > patience
-}
-
-// superseded tells whether a member could not be reached that is none any more: its connections
-// end a moment before the layout that says so is in use.
-func (r *Router) superseded(ctx context.Context, t *layout.Table, err error) bool {
-	if kv.ReasonOf(err) != kv.Unreachable {
-		return false
-	}
-	if r.state.Table() == t {
-		wait(ctx, minPause)
+// newer tells whether there is a newer layout than the one by which an attempt failed. If a member
+// could not be reached one may come in a moment: the connections of who is no member any more end
+// before the layout that says so is in use.
+func (r *Router) newer(ctx context.Context, t *layout.Table, err error) bool {
+	if kv.ReasonOf(err) == kv.Unreachable && r.state.Table() == t {
+		wait(ctx, routing.MinPause)
 	}
 	return r.state.Table() != t
 }

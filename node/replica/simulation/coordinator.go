@@ -7,50 +7,38 @@ import (
 
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/node/kv"
-	"github.com/eiri/seppen/node/replica"
+	"github.com/eiri/seppen/node/routing"
 	"github.com/eiri/seppen/node/wire"
 )
 
-// attempts, patience and the pauses are those of node/router.
-const (
-	attempts           = 4
-	patience           = time.Second
-	minPause, maxPause = 5 * time.Millisecond, 50 * time.Millisecond
-)
-
-// again tells whether an error is a definite refusal that a fresh start may cure. What may
-// have been executed is never tried again (F22).
-func again(err error) bool { return errors.Is(err, replica.ErrTicket) || errors.Is(err, errGone) }
-
-// moved tells whether the slot is about to have another primary: nothing was done.
-func moved(err error) bool {
-	reason := kv.ReasonOf(err)
-	return errors.Is(err, errMoved) || reason == kv.Moved || reason == kv.TakingOver
+// slots are what a request for one key is about, as in node/router.
+func slots(all ...uint8) func(*layout.Table) uint64 {
+	return func(table *layout.Table) (view uint64) {
+		for _, slot := range all {
+			view = max(view, table.Owners(slot).View)
+		}
+		return view
+	}
 }
 
 // retry runs a request until it ends for good, as node/router does.
-func (p *process) retry(t *task, do func(table *layout.Table) error) error {
-	deadline, pause := p.sim.now+patience, minPause
-	for fresh := 0; ; {
+func (p *process) retry(t *task, view func(*layout.Table) uint64, do func(table *layout.Table) error) error {
+	var retry routing.Retry
+	for {
 		table := p.table
 		if table == nil || table.Member(p.id) == nil && !p.retired {
 			return kv.Refuse(kv.NotMember, "%s", idName(p.id))
 		}
 		err := do(table)
-		switch {
-		case again(err):
-			if fresh++; fresh == attempts {
-				return kv.Refuse(kv.Busy, "%v, after %d attempts", err, attempts)
-			}
-			continue
-		case !moved(err):
-			return err
-		case p.sim.now > deadline:
-			return kv.Refuse(kv.Moved, "%v", err)
+		if err == nil {
+			return nil
 		}
-		if p.table == table {
+		pause, err := retry.Next(err, view(table), p.table != table, p.sim.now)
+		if err != nil {
+			return err
+		}
+		if pause > 0 {
 			t.sleep(pause)
-			pause = min(2*pause, maxPause)
 		}
 	}
 }
@@ -66,7 +54,7 @@ func primaryOf(t *layout.Table, slot uint8) (*layout.Member, error) {
 func (p *process) put(t *task, r *request, slot uint8, w *wire.Write) (done wire.Ordered, err error) {
 	p.writes++
 	w.ID = p.writes
-	err = p.retry(t, func(table *layout.Table) error {
+	err = p.retry(t, slots(slot, w.UID.Slot()), func(table *layout.Table) error {
 		m, err := primaryOf(table, slot)
 		if err == nil {
 			w.Ticket, err = p.ticket(t, m)
@@ -92,7 +80,7 @@ func (p *process) ticket(t *task, m *layout.Member) (wire.Ticket, error) {
 	}
 	a := t.call(m, ping{}, callTimeout)
 	if a.err != nil {
-		return wire.Ticket{}, refusal(a.err)
+		return wire.Ticket{}, definite(a.err)
 	}
 	return a.body.(wire.Ticket), nil
 }
@@ -138,7 +126,7 @@ func (p *process) placeAt(t *task, table *layout.Table, m *layout.Member, b wire
 // definite is an error of something that is no harm if it was executed.
 func definite(err error) error {
 	if errors.Is(err, errLost) {
-		return kv.Refuse(kv.OwnerLost, "%v", err)
+		return kv.Refuse(kv.Unreachable, "%v", err)
 	}
 	return err
 }
@@ -166,7 +154,7 @@ func (p *process) orderAt(t *task, r *request, m *layout.Member, slot uint8, w *
 func (p *process) remove(t *task, r *request, slot uint8, w *wire.Write) error {
 	p.writes++
 	w.ID = p.writes
-	return p.retry(t, func(table *layout.Table) error {
+	return p.retry(t, slots(slot), func(table *layout.Table) error {
 		m, err := primaryOf(table, slot)
 		if err == nil {
 			w.Ticket, err = p.ticket(t, m)
@@ -180,7 +168,13 @@ func (p *process) remove(t *task, r *request, slot uint8, w *wire.Write) error {
 
 // get reads the entry from its primary, then the value from any owner.
 func (p *process) get(t *task, slot uint8, key string) (e kv.Entry, err error) {
-	err = p.retry(t, func(table *layout.Table) error {
+	view := func(table *layout.Table) uint64 {
+		if e.Key == "" {
+			return slots(slot)(table)
+		}
+		return slots(slot, e.UID.Slot())(table)
+	}
+	err = p.retry(t, view, func(table *layout.Table) error {
 		e = kv.Entry{}
 		m, err := primaryOf(table, slot)
 		if err != nil {
@@ -207,25 +201,9 @@ func (p *process) get(t *task, slot uint8, key string) (e kv.Entry, err error) {
 	return e, err
 }
 
-// value looks for a value at its owners; if all say that it is gone, the entry must be
-// read again (F31).
+// value looks for a value at its owners.
 func (p *process) value(t *task, table *layout.Table, e *kv.Entry) error {
-	owners := table.Owners(e.UID.Slot()).Serving
-	var last error
-	for _, m := range owners {
-		if m.Incarnation == p.id {
-			continue
-		}
-		a := t.call(m, fetchOne{e.UID}, callTimeout)
-		switch {
-		case a.err == nil || errors.Is(a.err, errMoved):
-			return a.err
-		case !errors.Is(a.err, errGone):
-			last = definite(a.err)
-		}
-	}
-	if last != nil {
-		return last
-	}
-	return errGone
+	return routing.Fetch(table.Owners(e.UID.Slot()), p.id, p.sim.rng.IntN(1<<16), func(m *layout.Member) error {
+		return definite(t.call(m, fetchOne{e.UID}, callTimeout).err)
+	})
 }

@@ -2,8 +2,8 @@
 // seed, and checks after every step that nothing was lost (docs/replication.md). It is
 // used by its own tests only.
 //
-// The state machine, the store, the reclaimer, the transfer, the placement and the membership
-// are the product's. What is made of chance: the network, the clocks, the author's storage,
+// The state machine, the store, the reclaimer, the transfer, the rules of routing, the placement and
+// the membership are the product's. What is made of chance: the network, the clocks, the author's storage,
 // what is wished for, and who dies, stalls or is cut off when. What carries messages in a node (node/peers,
 // node/router, node/replication) has goroutines and sockets; here its rules are written
 // down once more as plain sequences.

@@ -79,7 +79,7 @@ var mutants = []mutant{
 		machine + "refs.go", "\tif err := r.Holds(clock()); err != nil {\n\t\treturn wire.Answers{}, err\n\t}\n", "\tclock()\n",
 	}}, many, ""},
 	{"11 what may have happened is tried again", []edit{{
-		ours + "coordinator.go", "return errors.Is(err, replica.ErrTicket) ||", "return errors.Is(err, kv.ErrUnknown) || errors.Is(err, replica.ErrTicket) ||",
+		"node/routing/retry.go", "return errors.Is(err, replica.ErrTicket) ||", "return errors.Is(err, kv.ErrUnknown) || errors.Is(err, replica.ErrTicket) ||",
 	}}, few, ""},
 	{"12 pushed before it is durable", []edit{{
 		ours + "author.go", "\t\ta.rest(t)\n\t\tif err := s.durable.write", "\t\ta.push(next.layout)\n\t\ta.rest(t)\n\t\tif err := s.durable.write",

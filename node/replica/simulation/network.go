@@ -40,7 +40,7 @@ type reply struct {
 var errLost = errors.New("no answer")
 
 // errMoved: the receiver knows a newer layout, and nothing was done.
-var errMoved = errors.New("the layout has changed")
+var errMoved = kv.Refuse(kv.Moved, "the layout has changed")
 
 // network is what becomes of messages.
 type network struct {
@@ -167,13 +167,4 @@ func (t *task) call(to *layout.Member, body any, timeout time.Duration) reply {
 	})
 	t.wait()
 	return got
-}
-
-// refusal is how a lost or refused request is told to a client that it cannot have
-// been executed for.
-func refusal(err error) error {
-	if errors.Is(err, errLost) || errors.Is(err, errMoved) {
-		return kv.Refuse(kv.Unreachable, "%v", err)
-	}
-	return err
 }

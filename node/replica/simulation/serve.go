@@ -40,9 +40,6 @@ type (
 	status struct{}
 )
 
-// errGone: the owner does not have the value.
-var errGone = errors.New("the value is gone")
-
 // orderWait is for how long an operation is waited for.
 const orderWait = 2500 * time.Millisecond
 
@@ -186,7 +183,7 @@ func (p *process) slowly(t *task, m *message) (any, error) {
 	case fetchOne:
 		p.stall()
 		if !p.mem.Has(b.UID) {
-			return nil, errGone
+			return nil, kv.ErrGone
 		}
 		return nil, nil
 	case refs:
