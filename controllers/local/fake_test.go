@@ -60,6 +60,7 @@ func TestMain(m *testing.M) {
 //	sluggish   takes a second over each layout but the first
 //	hesitant   refuses the first layout that it is offered, and breaks the connection
 //	           over the next one
+//	lingers    goes on for a while when it may stop, and complains if it is told again
 //	quits      exits when it is no member any more, instead of going on as another
 //	           incarnation
 //
@@ -156,6 +157,9 @@ func (n *fake) run(secret *uid.Secret, rest, peers, admin string) int {
 	go http.Serve(listeners[0], http.HandlerFunc(n.serveREST)) //nolint:errcheck,gosec // it ends with the process
 	<-stop
 	n.end()
+	if n.manner == "lingers" {
+		n.linger(stop, log)
+	}
 	return 0
 }
 
@@ -168,6 +172,15 @@ func (n *fake) end() {
 		n.mu.Unlock()
 		<-n.free
 		n.mu.Lock()
+	}
+}
+
+// linger lets some time pass.
+func (n *fake) linger(stop <-chan os.Signal, log *slog.Logger) {
+	select {
+	case <-stop:
+		log.Warn("fake node was told to stop twice")
+	case <-time.After(500 * time.Millisecond):
 	}
 }
 

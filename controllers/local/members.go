@@ -113,7 +113,8 @@ func (a *author) welcome(n *node) {
 	}
 }
 
-// drop ends a node that is not needed any more. It has no duties.
+// drop ends a node that is not needed any more. It has no duties. One that was told to stop ends by
+// itself: another signal would cut off the requests that are in flight there.
 func (a *author) drop(n *node) {
 	n.dropped = true
 	if n.proc == nil {
@@ -121,5 +122,7 @@ func (a *author) drop(n *node) {
 		return
 	}
 	a.out.note("%s (pid %d) is not needed any more, and ends.", n.name, n.proc.pid())
-	n.proc.signal(syscall.SIGTERM)
+	if !n.status.Ending {
+		n.proc.signal(syscall.SIGTERM)
+	}
 }

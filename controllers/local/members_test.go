@@ -110,6 +110,21 @@ func TestNodeToldToStop(t *testing.T) {
 	r.stop()
 }
 
+// It is told so once: the requests that it has still to finish are not cut off.
+func TestNodeToldToStopLingers(t *testing.T) {
+	t.Parallel()
+	r, _, _ := changing(t, "lingers-0-127", "lingers-128-255")
+	children := pids(t, r.stdout.String())
+	send(t, children[0], syscall.SIGTERM)
+	r.comesTo("serving serving; 0: lingers-r1, 128: lingers")
+	r.waitNote(`(?m)^lingers-0-127 \(pid \d+\) is not needed any more, and ends\.$`)
+	eventually(t, "the process has ended", func() bool { return syscall.Kill(children[0], 0) != nil })
+	if said := r.stderr.String(); strings.Contains(said, "told to stop twice") {
+		t.Errorf("said:\n%s", said)
+	}
+	r.stop()
+}
+
 // Other limits: nodes are replaced one at a time.
 func TestRoll(t *testing.T) {
 	t.Parallel()
