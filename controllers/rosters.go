@@ -14,8 +14,9 @@ import (
 type rosters struct {
 	wake func(types.NamespacedName)
 
-	mu  sync.Mutex
-	all map[types.NamespacedName]*enrolled
+	mu     sync.Mutex
+	all    map[types.NamespacedName]*enrolled
+	closed bool
 }
 
 type enrolled struct {
@@ -37,7 +38,7 @@ func (r *rosters) of(key types.NamespacedName, cluster layout.ID, secret *uid.Se
 		go old.Stop() // a node that does not answer must not hold up the others
 		delete(r.all, key)
 	}
-	if secret == nil {
+	if secret == nil || r.closed {
 		return nil
 	}
 	wake := func() {
@@ -82,9 +83,11 @@ func (r *rosters) forget(key types.NamespacedName) {
 	}
 }
 
+// close closes all connections. Who still looks at a cluster makes no more.
 func (r *rosters) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.closed = true
 	var stopping sync.WaitGroup
 	for _, old := range r.all {
 		stopping.Go(old.Stop)

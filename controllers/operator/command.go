@@ -14,7 +14,6 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/eiri/seppen/api/command"
 )
@@ -30,7 +29,11 @@ type options struct {
 	log             command.Log
 	concurrency     int
 
-	controller ctrlconfig.Controller // tests run several operators in one process
+	identity string // of this process, as the holder of the lease
+	lease    lease
+
+	controller ctrlconfig.Controller // tests let panics through
+	peerPort   int32                 // tests have another one than the usual
 }
 
 // namespaceEnv is where the downward API tells the operator's own namespace.
@@ -90,16 +93,12 @@ func (o *options) run(ctx context.Context, version string) error {
 		return fmt.Errorf("find the Kubernetes API: %w", err)
 	}
 	config.UserAgent = "seppen-operator/" + version
-	mgr, reconciler, err := newManager(config, o)
-	if err != nil {
-		return err
+	if o.identity, err = identity(); err != nil {
+		return fmt.Errorf("find the name of this machine: %w", err)
 	}
-	defer reconciler.Close()
-	if err := metrics.Registry.Register(reconciler); err != nil {
-		return err
-	}
+	o.lease = usualLease()
 	log.Info("starting", "version", version, "api", config.Host, "node image", o.nodeImage)
-	return mgr.Start(ctx)
+	return o.serve(ctx, config)
 }
 
 func (o *options) config() (*rest.Config, error) {

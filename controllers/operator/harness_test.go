@@ -182,13 +182,12 @@ func (s *site) operate(mutate ...func(*traffic)) *running {
 		m(tr)
 	}
 	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper { tr.next = next; return tr }
-	o := &options{namespaces: []string{s.namespace}, metrics: "0", health: "0", concurrency: 4, nodeImage: "seppen:test"}
-	o.controller.SkipNameValidation, o.controller.RecoverPanic = new(true), new(false)
+	o := &options{namespaces: []string{s.namespace}, metrics: "0", health: "0", concurrency: 4, nodeImage: "seppen:test", peerPort: s.port}
+	o.controller.RecoverPanic = new(false)
 	mgr, r, err := newManager(config, o)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r.PeerPort = s.port
 	ctx, cancel := context.WithCancel(ctrl.LoggerInto(context.Background(), mgr.GetLogger()))
 	tr.mu.Lock()
 	tr.cut = cancel

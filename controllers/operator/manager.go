@@ -15,16 +15,12 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/eiri/seppen/api/v1alpha1"
 	"github.com/eiri/seppen/controllers"
 	"github.com/eiri/seppen/controllers/objects"
 )
-
-// leaseName is the lease that the working operator holds.
-const leaseName = "seppen-operator"
 
 func scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
@@ -55,33 +51,29 @@ func caches(namespaces []string) cache.Options {
 }
 
 func newManager(config *rest.Config, o *options) (ctrl.Manager, *controllers.Reconciler, error) {
-	leaseNamespace := o.leaseNamespace
-	if leaseNamespace == "" {
-		leaseNamespace = os.Getenv(namespaceEnv)
+	lock, err := o.lock(config)
+	if err != nil {
+		return nil, nil, err
 	}
+	// One follows the other, with a controller of the same name.
+	o.controller.SkipNameValidation = new(true)
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme(),
-		Cache:                         caches(o.namespaces),
-		Metrics:                       server.Options{BindAddress: o.metrics},
-		HealthProbeBindAddress:        o.health,
-		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       leaseNamespace,
-		LeaderElectionReleaseOnCancel: true,
-		Controller:                    o.controller,
+		Scheme:         scheme(),
+		Cache:          caches(o.namespaces),
+		MapperProvider: kinds,
+		Metrics:        metricsserver.Options{BindAddress: none},
+
+		LeaderElection: o.leaderElect, LeaderElectionResourceLockInterface: lock, LeaderElectionReleaseOnCancel: true,
+		LeaseDuration: &o.lease.duration, RenewDeadline: &o.lease.renew, RetryPeriod: &o.lease.retry,
+
+		Controller: o.controller,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	r := &controllers.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder(objects.Manager),
-		NodeImage: o.nodeImage, Namespace: os.Getenv(namespaceEnv),
+		NodeImage: o.nodeImage, Namespace: os.Getenv(namespaceEnv), PeerPort: o.peerPort,
 	}
-	if err := r.SetupWithManager(mgr, o.concurrency); err != nil {
-		return nil, nil, err
-	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return nil, nil, err
-	}
-	return mgr, r, mgr.AddReadyzCheck("ping", healthz.Ping)
+	return mgr, r, r.SetupWithManager(mgr, o.concurrency)
 }
