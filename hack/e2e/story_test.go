@@ -23,6 +23,8 @@ func TestChanges(t *testing.T) {
 	t.Run("then", func(t *testing.T) { runTogether(t, replaced(), autoscaled()) })
 }
 
+func TestKubernetesAway(t *testing.T) { run(t, kubernetesAway()) }
+
 func TestOperatorGone(t *testing.T) { run(t, operatorKilled(), operatorGone()) }
 
 func TestUninstalled(t *testing.T) { run(t, uninstalled(), kustomized()) }

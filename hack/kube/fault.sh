@@ -11,11 +11,12 @@
 #   fault.sh freeze X | thaw X   stops all processes of X without ending them | lets them go
 #                                on; X is a node, for all its pods, or a pod, NAMESPACE/POD
 #   fault.sh api-freeze | api-thaw   the same for kube-apiserver
+#   fault.sh kubelet-freeze N | kubelet-thaw N   the same for the kubelet of N
 # N is n1, n2, ...
 set -euo pipefail
 . "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/env.sh"
 usage() {
-  sed -n '4,15s/^# \{0,1\}//p' "$0" >&2
+  sed -n '4,16s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 # nodes NAME...: ends the script unless these are nodes.
@@ -59,11 +60,13 @@ pods() {
 # process NAME: its pid, or the end.
 process() { pid_of "$1" || die "$1 is not running"; }
 gone() { ! pid_of "$1"; }
+# kubelet N: its pid, or the end.
+kubelet() { pgrep -xf "kubelet --config $RUN/$1/kubelet.yaml .*" || die "the kubelet of $1 is not running"; }
 
 case "${1:-}:$#" in
 crash:2 | start:2 | unplug:2 | plug:2 | cut:2) nodes "$2" ;;
 split:3) nodes "$2" "$3" ;;
-loss:3) nodes "$2" ;;
+loss:3 | kubelet-freeze:2 | kubelet-thaw:2) nodes "$2" ;;
 mend:1) usage ;;
 mend:*) nodes "${@:2}" ;;
 freeze:2 | thaw:2 | api-freeze:1 | api-thaw:1) ;;
@@ -119,6 +122,14 @@ api-freeze)
   ;;
 api-thaw)
   pid=$(process kube-apiserver)
+  kill -CONT "$pid"
+  ;;
+kubelet-freeze)
+  pid=$(kubelet "$1")
+  kill -STOP "$pid"
+  ;;
+kubelet-thaw)
+  pid=$(kubelet "$1")
   kill -CONT "$pid"
   ;;
 esac
