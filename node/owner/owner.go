@@ -29,6 +29,8 @@ type Owner struct {
 	Placed, Hinted func(u uid.UID)
 	// Doubt is told of a value whose copy here was found corrupt elsewhere.
 	Doubt func(u uid.UID)
+	// Healing knows which slots lack a value for the moment.
+	Healing Healing
 }
 
 // KeySlot is the slot of a key's entry.

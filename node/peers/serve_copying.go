@@ -56,14 +56,24 @@ func (s *Service) uids(r *peer.Request) (answer, error) {
 		return answer{}, err
 	}
 	defer s.enter()()
+	whole := s.Owner.Healing.Watch(q.Slot)
 	most := int(max(1, min(uidPage, q.Most/wire.ValueInfoSize)))
 	values := s.Owner.Store.Values(q.Slot, q.After, most+1)
 	page := wire.UIDPage{Bytes: s.Owner.Store.ValueBytes(q.Slot), More: len(values) > most}
 	for _, v := range values[:min(len(values), most)] {
 		page.Values = append(page.Values, wire.ValueInfo(v))
 	}
+	if !whole() {
+		return answer{}, errHealing(q.Slot)
+	}
 	// Again: what was read by a newer layout may lack what the asking side must have.
 	return answer{a: page.Append(nil)}, s.serves(r.Epoch, q.Slot)
+}
+
+// errHealing refuses what would make another member believe that there is no such value, while
+// this one looks for a good copy of it.
+func errHealing(slot uint8) error {
+	return kv.Refuse(kv.Busy, "a corrupt copy of a value of slot %d was dropped here, and is being healed", slot)
 }
 
 // serves refuses what may be asked only of a member that has everything of a slot (I3),

@@ -241,3 +241,28 @@ func TestNewViewWhileReading(t *testing.T) {
 		t.Error("they were given out")
 	}
 }
+
+// TestNotCopiedWhileHealing: of a value that was dropped as a corrupt copy, and is looked for, nobody
+// hears that there is none (I3).
+func TestNotCopiedWhileHealing(t *testing.T) {
+	s, p, m := newServing(t)
+	ask := func(name string) error { return questions[name](t.Context(), p, m) }
+	here := s.put(t, 1, 10)
+	there := func() error {
+		_, err := p.Fetch(t.Context(), m, &wire.Copy{UIDs: []uid.UID{here}}, 1000, func(uid.UID, int64, []byte) error { return nil })
+		return err
+	}
+	other, end := s.Owner.Healing.Begin(8), s.Owner.Healing.Begin(7)
+	for _, name := range []string{"uids", "fetch"} {
+		if err := ask(name); kv.ReasonOf(err) != kv.Busy {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	is(t, there(), nil)
+	is(t, ask("entries"), nil)
+	end()
+	for name := range questions {
+		is(t, ask(name), nil)
+	}
+	other()
+}

@@ -35,8 +35,11 @@ func (s *Service) fetch(r *peer.BodyRequest) (done bool, err error) {
 		return false, err
 	}
 	defer s.enter()()
-	values := s.open(&q)
+	values, err := s.open(&q)
 	defer values.close()
+	if err != nil {
+		return false, err
+	}
 	if values.size > wire.MaxFetch && len(values.all) > 1 {
 		return false, fmt.Errorf("%w: %d bytes at once", wire.ErrMalformed, values.size)
 	}
@@ -70,20 +73,24 @@ type fetched struct {
 	size int64          // of what write writes
 }
 
-func (s *Service) open(q *wire.Copy) *fetched {
+// open gets hold of values. Of one that is being healed here it is not said that it is gone.
+func (s *Service) open(q *wire.Copy) (*fetched, error) {
 	f := &fetched{all: make([]*store.Value, len(q.UIDs)), from: q.Offset}
 	if q.Length > 0 {
 		f.to = q.Offset + q.Length
 	}
 	for i, u := range q.UIDs {
 		f.size += wire.FetchHeader
+		whole := s.Owner.Healing.Watch(u.Slot())
 		if v := s.Owner.Value(u); v != nil {
 			f.all[i] = v
 			from, to := f.span(v)
 			f.size += to - from
+		} else if !whole() {
+			return f, errHealing(u.Slot())
 		}
 	}
-	return f
+	return f, nil
 }
 
 func (f *fetched) close() {

@@ -25,27 +25,39 @@ func (r *Router) Heal(ctx context.Context, u uid.UID) (dropped bool, err error) 
 		if age == nil || err != nil {
 			return false, err
 		}
-		staged, err := r.good(ctx, u, size)
-		// What was looked at may be replaced meanwhile, by whoever heals it too or brings it
-		// anew: then it is looked at again, so that no good copy is dropped.
-		dropped = r.owner.Store.Free(u, age.Generation)
-		switch {
-		case dropped && err == nil:
-			r.owner.Install(wire.Place{UID: u, Witness: age.Witness}, staged)
-			return true, nil
-		case dropped:
-			return true, r.restore(ctx, wire.Place{UID: u, Witness: age.Witness}, size)
-		case err == nil:
-			staged.Discard()
+		staged, _ := r.good(ctx, u, size) // nil: there is none for the moment
+		if dropped, err := r.replace(ctx, u, age, staged, size); dropped {
+			return true, err
 		}
 	}
 	return false, kv.Refuse(kv.Busy, "gave up: %v", ctx.Err())
 }
 
-// restore looks for a good copy of a value that was dropped until there is one.
+// replace puts a good copy in place of a bad one, or one that it looks for if there is none yet.
+// What was looked at may be replaced meanwhile, by whoever heals it too or brings it anew: then
+// nothing is dropped, and it is to be looked at again, so that no good copy is dropped.
+func (r *Router) replace(ctx context.Context, u uid.UID, bad *store.Freeable, good *store.Staged, size int64) (dropped bool, err error) {
+	defer r.owner.Healing.Begin(u.Slot())() // before it is dropped
+	p := wire.Place{UID: u, Witness: bad.Witness}
+	switch dropped = r.owner.Store.Free(u, bad.Generation); {
+	case dropped && good != nil:
+		r.owner.Install(p, good)
+	case dropped:
+		return true, r.restore(ctx, p, size)
+	case good != nil:
+		good.Discard()
+	}
+	return dropped, nil
+}
+
+// restore looks for a good copy of a value that was dropped until there is one, or somebody has
+// brought the value anew.
 func (r *Router) restore(ctx context.Context, p wire.Place, size int64) error {
 	for {
 		wait(ctx, healPause)
+		if r.owner.Store.Has(p.UID) {
+			return nil
+		}
 		staged, err := r.good(ctx, p.UID, size)
 		if err == nil {
 			r.owner.Install(p, staged)
