@@ -127,6 +127,21 @@ var faults = []fault{
 		r.wait(0, time.Second)
 		r.c.network.heal()
 	}},
+	{"one cannot dial another that comes back", func(r *round) {
+		a := r.node()
+		b := r.backup(a)
+		r.c.network.cut(r.c.names[a], r.c.names[b])
+		r.c.reborn(r.c.kill(b))
+		r.wait(3*time.Second, 3*time.Second)
+		// It copies from whom cannot dial it. Attached, it would be taken out after 3 s, and come again.
+		before := r.c.epoch()
+		r.wait(5*time.Second, 5*time.Second)
+		if now := r.c.epoch(); now != before {
+			r.t.Errorf("the layout changed, from epoch %d to %d", before, now)
+		}
+		r.written(a, "not able to dial one that joins", time.Second)
+		r.c.network.heal()
+	}},
 	{"alone", func(r *round) {
 		victim := r.node()
 		for i := range r.c.names {
