@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -60,7 +59,7 @@ func (r *Reconciler) applyObjects(ctx context.Context, w *world, p *plan) error 
 	g.SetLimit(parallel)
 	for i, o := range p.objects {
 		g.Go(func() error {
-			_, errs[i] = applier.Object(ctx, w.cluster, o.want, o.have)
+			errs[i] = r.applyObject(ctx, applier, w, o)
 			return nil
 		})
 	}
@@ -72,16 +71,26 @@ func (r *Reconciler) applyObjects(ctx context.Context, w *world, p *plan) error 
 	return errors.Join(left...)
 }
 
+// applyObject applies one, if it is not too early to try it again.
+func (r *Reconciler) applyObject(ctx context.Context, applier apply.Applier, w *world, o wanted) error {
+	kind := fmt.Sprintf("%T", o.want)
+	if err := r.refusals.of(kind, o.want, w.now); err != nil {
+		return err
+	}
+	_, err := applier.Object(ctx, w.cluster, o.want, o.have)
+	r.refusals.keep(kind, o.want, err, w.now)
+	return err
+}
+
 // settle keeps what a person has to put right as the world's stop and returns the rest.
 func (w *world) settle(err error) error {
-	var status apierrors.APIStatus
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, apply.ErrForeign):
 		w.halt(conditions.NameConflict, "%s", err)
 		return nil
-	case errors.As(err, &status) && refused(int(status.Status().Code)):
+	case isRefusal(err):
 		w.halt(conditions.ApplyFailed, "%s", err)
 		return nil
 	}

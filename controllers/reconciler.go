@@ -61,6 +61,7 @@ type Reconciler struct {
 	machines machines
 	written  written  // statuses
 	absences absences // of pods
+	refusals refusals // of objects
 }
 
 // SetupWithManager has a manager run the reconciler, for so many clusters at a time.

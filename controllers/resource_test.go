@@ -55,6 +55,7 @@ func TestStoredAsReadFromTheFile(t *testing.T) {
 		"exponents":           manifest("exponents", "{memoryLimit: '1e9', resources: {limits: {memory: '1.1E9'}}}"),
 		"decimal suffixes":    manifest("decimal", "{memoryLimit: 1G, resources: {limits: {memory: 1.1G}}}"),
 		"other limits":        manifest("limits", "{memoryLimit: 1Gi, resources: {limits: {cpu: 1}, requests: {memory: 1Mi}}}"),
+		"no more than it may": manifest("nomore", "{resources: {requests: {memory: 1Gi, cpu: 1}, limits: {memory: 1024Mi, cpu: 1000m}}}"),
 		"resources, no more":  manifest("resources", "{memoryLimit: 1Gi, resources: {}}"),
 		"no spread":           manifest("nospread", "{podTemplate: {spec: {topologySpreadConstraints: []}}}"),
 	} {
@@ -191,6 +192,7 @@ func TestRefusals(t *testing.T) {
 	namespace := kube.Namespace(t)
 	const (
 		tooNear = "spec: Invalid value: memoryLimit must be at least 32Mi below resources.limits.memory: a node needs more than its keys and values"
+		more    = "spec: Invalid value: resources.requests must not be above resources.limits: no pod could be made"
 		instead = "spec: Invalid value: ranges takes the place of shards and copies: leave these two out"
 		letters = "the name must be lower-case letters, digits and dashes and begin with a letter: a Service and the pods are called after it"
 	)
@@ -227,6 +229,11 @@ func TestRefusals(t *testing.T) {
 		"too near, suffixes":        {spec: "{memoryLimit: 1G, resources: {limits: {memory: 1033M}}}", say: tooNear},
 		"too near, mixed suffixes":  {spec: "{memoryLimit: 1Gi, resources: {limits: {memory: 1.1G}}}", say: tooNear},
 		"too near, thousandths":     {spec: "{memoryLimit: 1G, resources: {limits: {memory: 1000000000000m}}}", say: tooNear},
+		"more memory than it may":   {spec: "{resources: {requests: {memory: 4Gi}, limits: {memory: 2Gi}}}", say: more},
+		"a byte more":               {spec: "{resources: {requests: {memory: 1073741825}, limits: {memory: 1024Mi}}}", say: more},
+		"more memory, text":         {spec: "{resources: {requests: {memory: '1.1e9'}, limits: {memory: 1G}}}", say: more},
+		"more of a processor":       {spec: "{resources: {requests: {cpu: 2}, limits: {cpu: 1900m}}}", say: more},
+		"more of a disk":            {spec: "{resources: {requests: {ephemeral-storage: 2Gi}, limits: {ephemeral-storage: 2G}}}", say: more},
 		"no value":                  {spec: "{valueSizeLimit: 0}", say: "spec.valueSizeLimit: Invalid value: 0: must be more than nothing"},
 		"a negative value":          {spec: "{valueSizeLimit: -1Mi}", say: `spec.valueSizeLimit: Invalid value: "-1Mi": must be more than nothing`},
 		"an empty image":            {spec: "{image: ''}", say: "spec.image: Invalid value: \"\": spec.image in body should be at least 1 chars long", localTakes: true},

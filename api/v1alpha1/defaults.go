@@ -111,6 +111,7 @@ func (c *SeppenCluster) Validate() field.ErrorList {
 	errs = append(errs, between(spec.Child("shards"), *c.Spec.Shards, MaxShards)...)
 	errs = append(errs, between(spec.Child("copies"), *c.Spec.Copies, MaxCopies)...)
 	errs = append(errs, c.Spec.validateMemory(spec)...)
+	errs = append(errs, c.Spec.validateResources(spec.Child("resources", "requests"))...)
 	errs = append(errs, positive(spec.Child("valueSizeLimit"), c.Spec.ValueSizeLimit)...)
 	if s := c.Spec.UpdateStrategy; s != nil {
 		errs = append(errs, between(spec.Child("updateStrategy", "maxSurge"), *s.MaxSurge, layout.MaxShards)...)
@@ -173,6 +174,22 @@ func (s *SeppenClusterSpec) validateMemory(spec *field.Path) field.ErrorList {
 		return field.ErrorList{field.Invalid(path, limit.String(), "must be at least 32Mi below resources.limits.memory: a node needs more than its keys and values")}
 	}
 	return nil
+}
+
+// validateResources finds what no pod can ask for: more than it may use.
+func (s *SeppenClusterSpec) validateResources(requests *field.Path) field.ErrorList {
+	if s.Resources == nil {
+		return nil
+	}
+	var errs field.ErrorList
+	for _, r := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+		request, requested := s.Resources.Requests[r]
+		limit, limited := s.Resources.Limits[r]
+		if requested && limited && request.Cmp(limit) > 0 {
+			errs = append(errs, field.Invalid(requests.Child(string(r)), request.String(), fmt.Sprintf("must not be above resources.limits.%s: no pod could be made", r)))
+		}
+	}
+	return errs
 }
 
 func between(path *field.Path, n, most int32) field.ErrorList {

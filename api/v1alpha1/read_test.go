@@ -98,6 +98,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"not a quantity":                  {head + "spec:\n  memoryLimit: much\n", `f.yaml:6: spec.memoryLimit: "much" is not a quantity such as 512Mi or 2G`},
 		"no memory":                       {head + "spec:\n  memoryLimit: 0\n", `f.yaml:6: spec.memoryLimit: Invalid value: "0": must be at least 1Mi`},
 		"more memory than the container":  {head + "spec:\n  resources: {limits: {memory: 1Gi}}\n  memoryLimit: 1000Mi\n", `f.yaml:7: spec.memoryLimit: Invalid value: "1000Mi": must be at least 32Mi below resources.limits.memory`},
+		"more than it may use":            {head + "spec:\n  resources:\n    requests: {memory: 2Gi}\n    limits: {memory: 1Gi}\n", `f.yaml:7: spec.resources.requests.memory: Invalid value: "2Gi": must not be above resources.limits.memory: no pod could be made`},
 		"a name that is too long":         {strings.Replace(head, "demo", strings.Repeat("d", 41), 1), "f.yaml:4: metadata.name: Too long: may not be more than 40 bytes"},
 		"a name that begins with a digit": {strings.Replace(head, "demo", "4ever", 1), "f.yaml:4: metadata.name: Invalid value: \"4ever\""},
 		"ranges of one StatefulSet":       {head + "spec:\n  ranges:\n  - a-0-255\n  - a-0-9\n", `f.yaml:8: spec.ranges[1]: Invalid value: "a-0-9": begins like a-0-255`},

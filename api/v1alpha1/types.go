@@ -46,6 +46,7 @@ type SeppenCluster struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.ranges) || (self.shards == 3 && self.copies == 2)",message="ranges takes the place of shards and copies: leave these two out"
 // +kubebuilder:validation:XValidation:rule="!has(self.memoryLimit) || !has(self.resources) || !has(self.resources.limits) || !('memory' in self.resources.limits) || quantity(string(self.resources.limits['memory'])).compareTo(quantity(string(self.memoryLimit)).add(quantity('32Mi'))) >= 0",message="memoryLimit must be at least 32Mi below resources.limits.memory: a node needs more than its keys and values"
+// +kubebuilder:validation:XValidation:rule="!has(self.resources) || !has(self.resources.requests) || !has(self.resources.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(r, !(r in self.resources.requests) || !(r in self.resources.limits) || quantity(string(self.resources.requests[r])).compareTo(quantity(string(self.resources.limits[r]))) <= 0)",message="resources.requests must not be above resources.limits: no pod could be made"
 type SeppenClusterSpec struct {
 	// Shards is the number of parts into which the 256 slots are cut, from 1 to 256.
 	// +kubebuilder:default=3
