@@ -12,6 +12,10 @@ import (
 // it: a shorter silence most often ends by itself.
 const undecidedAfter = 5 * time.Second
 
+// maxWord is how much of a word of a person's is repeated: an incarnation has 32 letters, a
+// node's name some more.
+const maxWord = 64
+
 // undecided says which slots wait for members that have the last copies of them, do not
 // answer and are not proven to be dead (F6). Only a person can say that they will never
 // come back.
@@ -40,8 +44,21 @@ func (v *view) undecided() string {
 	if len(who) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("The last copies of slots %s are waited for. %s What only they hold is lost if you say that they are dead: annotate the resource with %s=%s",
-		slots.text(rangesRoom), sentence(clip(remarks(who), maxDetail)), proof.PresumedDead, few(ids))
+	return fmt.Sprintf("The last copies of slots %s are waited for. %s %sWhat only they hold is lost if you say that they are dead: annotate the resource with %s=%s",
+		slots.text(rangesRoom), sentence(clip(remarks(who), maxDetail)), v.mistaken(), proof.PresumedDead, few(ids))
+}
+
+// mistaken tells a person who says that somebody is dead, and names no member, that this counts
+// for nothing: names do not.
+func (v *view) mistaken() string {
+	words := proof.Mistaken(v.Cluster.Annotations, v.Layout)
+	if len(words) == 0 {
+		return ""
+	}
+	for i := range words {
+		words[i] = clip(words[i], maxWord)
+	}
+	return fmt.Sprintf("The annotation has %s, which is the incarnation of no member and counts for nothing. ", few(words))
 }
 
 // lastCopies are the members that may have a slot, if none of them answers or is heard of

@@ -16,6 +16,7 @@ import (
 	"github.com/eiri/seppen/api/v1alpha1"
 	"github.com/eiri/seppen/controllers/membership"
 	"github.com/eiri/seppen/controllers/placement"
+	"github.com/eiri/seppen/controllers/proof"
 )
 
 var clusterID = layout.ID{0xc}
@@ -74,6 +75,8 @@ func (w *world) do(t *testing.T, line string) {
 		w.cluster.Generation++
 	case "seen": // up to an epoch
 		w.cluster.Annotations[LossesSeen] = what
+	case "says-dead": // a person
+		w.cluster.Annotations[proof.PresumedDead] = rest
 	case "layout":
 		if what == "lost" {
 			w.layout = nil

@@ -14,8 +14,24 @@ const PresumedDead = "seppen.io/presumed-dead"
 
 // Presumed tells whether the annotation is about a member.
 func Presumed(annotations map[string]string, m *layout.Member) bool {
-	list := strings.FieldsFunc(annotations[PresumedDead], func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })
-	return slices.Contains(list, m.Incarnation.String())
+	return slices.Contains(presumed(annotations), m.Incarnation.String())
+}
+
+// Mistaken is what the annotation lists and is neither a member of a layout nor one that is dead:
+// a name, or what is misspelled. It counts for nothing.
+func Mistaken(annotations map[string]string, l *layout.Layout) []string {
+	known := make(map[string]bool)
+	for i := range l.Members {
+		known[l.Members[i].Incarnation.String()] = true
+	}
+	for _, id := range l.Dead {
+		known[id.String()] = true
+	}
+	return slices.DeleteFunc(presumed(annotations), func(word string) bool { return known[word] })
+}
+
+func presumed(annotations map[string]string) []string {
+	return strings.FieldsFunc(annotations[PresumedDead], func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })
 }
 
 // OutOfService is the taint by which a person says that a machine is shut down.

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"cmp"
+	"slices"
 	"testing"
 	"time"
 
@@ -193,6 +194,22 @@ func TestPresumed(t *testing.T) {
 	} {
 		if got := Presumed(map[string]string{"seppen.io/presumed-dead": text}, m); got != want {
 			t.Errorf("%q: %t", text, got)
+		}
+	}
+}
+
+func TestMistaken(t *testing.T) {
+	alive, dead, other := layout.ID{0xab}, layout.ID{0xcd}, layout.ID{0xef}
+	l := &layout.Layout{Members: []layout.Member{{Incarnation: alive}}, Dead: []layout.ID{dead}}
+	for text, want := range map[string][]string{
+		"":                                   {},
+		alive.String():                       {},
+		alive.String() + "," + dead.String(): {},
+		"snow-0-169, " + alive.String():      {"snow-0-169"},
+		other.String() + " all":              {other.String(), "all"},
+	} {
+		if got := Mistaken(map[string]string{PresumedDead: text}, l); !slices.Equal(got, want) {
+			t.Errorf("%q: %q", text, got)
 		}
 	}
 }
