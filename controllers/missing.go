@@ -33,11 +33,11 @@ func (r *Reconciler) missLayout(ctx context.Context, w *world) error {
 			w.halt(conditions.LayoutLost, "%s knows layout %d and the ConfigMap %s is gone: restore it from a backup, or delete this resource and make it anew, empty", who, known, place)
 			break
 		}
-		w.halt(conditions.LayoutConflict, "%s knows layout %d and the ConfigMap %s has layout %d: it was set back; restore the newer one", who, known, place, have)
+		w.halt(conditions.LayoutConflict, "%s knows layout %d and the ConfigMap %s has layout %d: it was set back; restore the newer one, or delete this resource and make it anew, empty", who, known, place, have)
 	case have > 0:
 		if who := w.contradicts(); who != "" {
 			w.frozen = true
-			w.halt(conditions.LayoutConflict, "%s has another layout %d than the ConfigMap %s: it was set back, or edited; restore the one that the nodes have", who, have, place)
+			w.halt(conditions.LayoutConflict, "%s has another layout %d than the ConfigMap %s: it was set back, or edited; restore the one that the nodes have, or delete this resource and make it anew, empty", who, have, place)
 		}
 	}
 	return nil

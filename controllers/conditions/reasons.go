@@ -169,7 +169,7 @@ var progressingReasons = []Reason{
 	},
 	{
 		Progressing, "False", ProofMissing, "Nodes do not answer, the last copies of some slots may be with them, and nothing proves that their processes ended. These slots answer `503`; as long as the nodes may live, nobody takes their place.",
-		"See what became of the machine or its network: if the nodes come back, all is there again. If a machine is shut down for good, give it the taint `node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`. If you know otherwise that a process ended, annotate the resource with `seppen.io/presumed-dead=` and the incarnations that the message names, separated by commas. **Their data is lost then**, even if it turns out that they live. Take the annotation away afterwards.",
+		"See what became of the machine or its network: if the nodes come back, all is there again. If a machine is shut down for good, give it the taint `node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`. If you know otherwise that a process ended, annotate the resource with `seppen.io/presumed-dead=` and the incarnations that the message names, separated by commas; names of nodes count for nothing. **Their data is lost then**, even if it turns out that they live. Take the annotation away afterwards.",
 	},
 	{
 		Progressing, "False", Stuck, "Something keeps the layout from its next step. The message says what.",
@@ -205,7 +205,7 @@ var stopReasons = []Reason{
 	},
 	{
 		Progressing, "False", LayoutConflict, "A node knows a newer layout than the ConfigMap `{name}-layout` has, or another one of the same epoch: an old one was restored, or it was edited. The nodes serve with the one that they have. Nothing is changed.",
-		"Restore the newest backup of the ConfigMap, and never edit it.",
+		"Restore the newest backup of the ConfigMap, if it has the layout that the nodes have, and never edit it. Without one, as after etcd was restored: copy out what matters, delete the resource and make it anew, empty.",
 	},
 	{
 		Progressing, "False", ApplyFailed, "The API server refused an object of the cluster, or to delete one. The message is its answer.",

@@ -35,6 +35,7 @@ func TestValuesAreRefused(t *testing.T) {
 		"percentage":             {"podDisruptionBudget: {maxUnavailable: half}", "at '/podDisruptionBudget/maxUnavailable'"},
 		"name with a capital":    {"fullnameOverride: Seppen", "at '/fullnameOverride': 'Seppen' does not match pattern"},
 		"strategy":               {"strategy: {type: Rolling}", "at '/strategy/type': value must be one of 'RollingUpdate', 'Recreate'"},
+		"one port for two":       {"healthPort: 8080", "healthPort and metrics.port are both 8080: the operator needs two ports"},
 		"affinity of a pod":      {"affinity: {podAfinity: {}}", "at '/affinity': additional properties 'podAfinity' not allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,6 +55,7 @@ func TestValuesAreAccepted(t *testing.T) {
 		"no memory limit":           "resources: {limits: {memory: null}}",
 		"cpu as a number":           "resources: {limits: {cpu: 0.5}}",
 		"nobody in particular":      "podSecurityContext: {runAsUser: null, runAsGroup: null}",
+		"a port without metrics":    "{healthPort: 8080, metrics: {enabled: false}}",
 		"one of several":            "podDisruptionBudget: {enabled: true, maxUnavailable: 1}",
 	} {
 		t.Run(name, func(t *testing.T) {
