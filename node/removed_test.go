@@ -1,12 +1,16 @@
 package node
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/eiri/seppen/api/layout"
 )
 
 // A node that is removed goes on as another incarnation, whatever its clients are about:
@@ -66,6 +70,42 @@ func TestRemovedNodeCutsClientsOff(t *testing.T) {
 			c.eventually(removed.state.Gone, "it hears of its end")
 			if err := removed.stop(); !errors.Is(err, ErrRemoved) || !removed.wiped {
 				t.Errorf("it ended with %v, wiped %v", err, removed.wiped)
+			}
+		})
+	}
+}
+
+// A newcomer that is not needed after all was passing on what clients asked, and ends that.
+func TestRemovedNewcomerFinishes(t *testing.T) {
+	for _, phase := range []layout.Phase{layout.Joining, layout.Attached} {
+		t.Run(phase.String(), func(t *testing.T) {
+			t.Parallel()
+			c := startCluster(t, 1, 1, plenty, nil)
+			large := noise(8, 16<<20)
+			c.do(0, "PUT", "large", large)
+			n := newcomer(t, "snow-r1", nil)
+			c.write(func(d *draft) { d.admit(n) })
+			c.tell(n, c.nodes[0])
+			if phase == layout.Attached {
+				c.says(n, "copied", copied)
+				c.write(func(d *draft) { d.phase(n, phase) })
+				c.tell(n, c.nodes[0])
+			}
+			res, err := c.client.Get(n.url + "/large")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			c.write(func(d *draft) { d.remove(n, false) })
+			c.tell(c.nodes[0])
+			c.dismiss(n.peerAddr)
+			c.eventually(n.state.Gone, "it hears of its end")
+			time.Sleep(2 * wipeTimeout) // the client takes its time
+			if got, err := io.ReadAll(res.Body); err != nil || !bytes.Equal(got, large) {
+				t.Errorf("%d bytes came, then %v", len(got), err)
+			}
+			if err := n.stop(); !errors.Is(err, ErrRemoved) || !n.wiped {
+				t.Errorf("it ended with %v, wiped %v", err, n.wiped)
 			}
 		})
 	}

@@ -94,14 +94,20 @@ func (n *Node) begin(work context.Context, l listeners) (stopPeer func()) {
 	return stopPeer
 }
 
-// wipeTimeout is for how long a removed node lets its clients finish, and then those whom it
-// cut off. It holds nothing that they could wait for.
+// wipeTimeout is for how long a removed node that has served lets its clients finish, and then
+// those whom it cut off. It holds nothing that they could wait for, and is to hold it again soon.
 const wipeTimeout = time.Second
 
 // wipe ends a node that was removed, and gives its memory back unless somebody still reads it.
 func (n *Node) wipe(stopPeer func()) error {
-	n.end()
-	err := n.stop(stopPeer, wipeTimeout)
+	drain := n.cfg.DrainTimeout
+	// One that has not served yet passes on what others answer: it may only be that it is not
+	// needed after all.
+	if n.servingAt.Load() != 0 {
+		drain = wipeTimeout
+		n.end()
+	}
+	err := n.stop(stopPeer, drain)
 	ctx, cancel := context.WithTimeout(context.Background(), wipeTimeout)
 	defer cancel()
 	if !n.clients.end(ctx) || !n.service.Drain(ctx) {
