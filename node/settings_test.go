@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,22 @@ func TestTransferLimit(t *testing.T) {
 	c.says(n, "has copied", copied)
 	if copied := n.store.Stats().Values; copied != values {
 		t.Errorf("it copied %d values", copied)
+	}
+}
+
+// What keeps a node from copying it says, so that its author can.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 1, 1, plenty, nil)
+	for i := range 8 {
+		c.do(0, "PUT", fmt.Sprint("key-", i), noise(byte(i), 1<<20))
+	}
+	n := startNode(t, layout.Name{Base: "snow-r2", Range: layout.Range{Lo: 0, Hi: 255}}, memory{store: 4 << 20, transit: 1 << 20, heap: 1 << 30, conns: 100}, nil)
+	c.write(func(d *draft) { d.admit(n) })
+	c.tell(n)
+	c.eventually(func() bool { return strings.HasSuffix(n.Status().Stuck, ": memory limit reached") }, "the newcomer says what it lacks")
+	if s := c.nodes[0].Status().Stuck; s != "" {
+		t.Errorf("one that lacks nothing: %s", s)
 	}
 }
 

@@ -83,7 +83,7 @@ func (n *Node) Status() peer.Status {
 		Name: n.state.Name().String(), Range: n.state.Name().Range.String(), Incarnation: n.state.Incarnation(),
 		Keys: int64(stats.Keys), Values: int64(stats.Values), KeyBytes: stats.KeyBytes, ValueBytes: stats.ValueBytes,
 		MemoryUsed: stats.Used, MemoryLimit: stats.Limit, DedupRatio: dedupRatio(&stats), Ready: true,
-		Ending: n.ending.Load(), WaitsFor: n.waitsFor(), Retired: n.state.Retired(),
+		Ending: n.ending.Load(), WaitsFor: n.waitsFor(), Retired: n.state.Retired(), Stuck: n.copier.Stuck(),
 	}
 	if err := n.Ready(); err != nil {
 		s.Ready, s.Reason = false, err.Error()

@@ -23,6 +23,8 @@ type Status struct {
 	Phase       string    `json:"phase"`            // empty: not a member
 	Ready       bool      `json:"ready"`
 	Reason      string    `json:"reason,omitempty"` // why not ready
+	// Stuck is why something could not be copied when it was last tried; empty while all goes well.
+	Stuck string `json:"stuck,omitempty"`
 	// Ending: the process was told to stop and waits to be let go (docs/changes.md).
 	Ending bool `json:"ending,omitempty"`
 	// WaitsFor is for how many more milliseconds it waits for that at most: then it ends, though

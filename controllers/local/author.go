@@ -84,6 +84,9 @@ type node struct {
 	heard  time.Duration // when it last answered, by the author's clock
 	since  time.Duration // since when it has done so without a gap
 	silent bool          // it was said that it does not answer
+
+	hindered time.Duration // since when it fails to copy; zero: it does not
+	causes   []string      // why it failed, as far as that was said
 }
 
 // Run runs a cluster until ctx ends, which is no error, or the cluster cannot be. No

@@ -61,6 +61,7 @@ func TestMain(m *testing.M) {
 //	hesitant   refuses the first layout that it is offered, and breaks the connection
 //	           over the next one
 //	lingers    goes on for a while when it may stop, and complains if it is told again
+//	full       has no memory for what it is to copy
 //	quits      exits when it is no member any more, instead of going on as another
 //	           incarnation
 //
@@ -331,6 +332,9 @@ func (n *fake) status() peer.Status {
 			s.Peers = append(s.Peers, peer.PeerStatus{Incarnation: m.Incarnation, Silent: 50})
 		}
 	}
+	if n.manner == "full" && s.Phase == "joining" {
+		s.Stuck = "copying: slot 2: memory limit reached"
+	}
 	if s.Ready = s.Phase == "serving" && n.manner != "unready"; !s.Ready {
 		s.Reason = "not serving"
 	}
@@ -343,7 +347,7 @@ func (n *fake) segments(phase layout.Phase) []peer.SegmentStatus {
 	for _, g := range n.layout.Segments {
 		if n.name.Range.Contains(g.Lo) {
 			out = append(out, peer.SegmentStatus{
-				Lo: g.Lo, View: g.View, Copied: true, Complete: phase != layout.Joining, Active: first[g.Lo] == n.incarnation,
+				Lo: g.Lo, View: g.View, Copied: n.manner != "full", Complete: phase != layout.Joining, Active: first[g.Lo] == n.incarnation,
 			})
 		}
 	}

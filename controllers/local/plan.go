@@ -26,6 +26,7 @@ func (a *author) plan() {
 		}
 	}
 	a.listen()
+	a.hindrances()
 	calm := a.calm()
 	if a.busy.Swap(!calm) == calm {
 		for _, n := range a.nodes {
