@@ -31,6 +31,7 @@ type options struct {
 	secret, memory string
 	restart        bool
 	verbose        bool
+	seen           *v1alpha1.SeppenCluster // what the file said last
 }
 
 // Command is `seppen local`.
@@ -48,7 +49,7 @@ copies any node may be killed: the others go on, it is started again and copies 
 had. What happens is said on standard error.
 
 With -f, SIGHUP has the file read again: nodes come and go until the cluster is as it
-says, and nothing is lost. A node that is told to stop by SIGTERM is replaced first.`,
+says, and nothing is lost. What was changed is said on standard error. A node that is told to stop by SIGTERM is replaced first.`,
 		Example: `  seppen local
   seppen local --shards 8 --copies 3
   seppen local --nodes a-0-169,b-85-255,c-170-84
@@ -99,7 +100,7 @@ func (o *options) config(flags *pflag.FlagSet) (Config, error) {
 	var err error
 	switch {
 	case flags.Changed("file"):
-		err = c.fromFile(o.file)
+		err = o.fromFile(&c)
 	case flags.Changed("nodes"):
 		c.Names, err = layout.ParseNames(o.nodes)
 	default:
@@ -127,20 +128,21 @@ func exclusive(flags *pflag.FlagSet) error {
 	return nil
 }
 
-func (c *Config) fromFile(path string) error {
-	base, change, err := read(path)
+func (o *options) fromFile(c *Config) error {
+	cluster, change, err := read(o.file)
 	if err != nil {
 		return err
 	}
-	c.Base, c.Names, c.Limits = base, change.Names, change.Limits
+	o.seen = cluster
+	c.Base, c.Names, c.Limits = cluster.Name, change.Names, change.Limits
 	return nil
 }
 
-// read is what a file asks for, and the name of the cluster in it.
-func read(path string) (base string, c Change, err error) {
-	cluster, err := v1alpha1.ReadFile(path)
+// read is the cluster in a file, and what it asks for.
+func read(path string) (cluster *v1alpha1.SeppenCluster, c Change, err error) {
+	cluster, err = v1alpha1.ReadFile(path)
 	if err != nil {
-		return "", c, err
+		return nil, c, err
 	}
 	spec := &cluster.Spec
 	if spec.MemoryLimit != nil {
@@ -151,7 +153,7 @@ func read(path string) (base string, c Change, err error) {
 	}
 	c.MaxSurge, c.TransferLimit = spec.MaxSurge(), spec.TransferLimit()
 	c.Names, err = cluster.Nodes()
-	return cluster.Name, c, err
+	return cluster, c, err
 }
 
 func bytes(s string) (int64, error) {

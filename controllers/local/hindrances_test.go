@@ -64,8 +64,8 @@ func TestHindrances(t *testing.T) {
 // A change that cannot be completed is not silent.
 func TestChangeThatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	r, changes, c := changing(t, "full-0-127", "full-128-255")
-	changes <- wanted(t, c, "full-0-255")
-	r.waitNote(`(?m)^waiting: full-r1-0-255: copying: slot 2: memory limit reached$`)
+	r, changes, c := changing(t, "full.x-0-127", "full.x-128-255")
+	changes <- wanted(t, c, "full.x-0-255")
+	r.waitNote(`(?m)^waiting: full\.x-r1-0-255: copying: slot 2: memory limit reached$`)
 	r.stop()
 }

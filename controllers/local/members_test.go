@@ -173,7 +173,12 @@ func TestChangeOfFile(t *testing.T) {
 	}
 	const kind = "apiVersion: seppen.io/v1alpha1\nkind: SeppenCluster\nmetadata: {name: c}\n"
 	var said text
-	changes, done := (&options{file: file, memory: "64Mi"}).changes(&said)
+	write(kind + "spec: {shards: 3, copies: 1}\n")
+	o := &options{file: file, memory: "64Mi"}
+	if err := o.fromFile(new(Config)); err != nil {
+		t.Fatal(err)
+	}
+	changes, done := o.changes(&said)
 	defer done()
 	write(kind + "spec: {shards: 0}\n")
 	send(t, os.Getpid(), syscall.SIGHUP)
@@ -185,7 +190,10 @@ func TestChangeOfFile(t *testing.T) {
 	if len(got.Names) != 4 || got.Limits != want {
 		t.Errorf("got %+v", got)
 	}
-	if _, err := (&options{}).change(); err == nil || !strings.Contains(err.Error(), "-f FILE") {
+	if line := file + " was read again: changed: spec.shards, spec.transfer, spec.updateStrategy\n"; !strings.Contains(said.String(), line) {
+		t.Errorf("said %s", said.String())
+	}
+	if _, _, err := (&options{}).change(); err == nil || !strings.Contains(err.Error(), "-f FILE") {
 		t.Errorf("without a file: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,11 +23,12 @@ func (o *options) changes(stderr io.Writer) (changes <-chan Change, done func())
 				return
 			case <-signals:
 			}
-			c, err := o.change()
+			c, said, err := o.change()
 			if err != nil {
 				fmt.Fprintf(stderr, "nothing is changed: %v\n", err)
 				continue
 			}
+			fmt.Fprintf(stderr, "%s was read again: %s\n", o.file, said)
 			select {
 			case out <- c:
 			case <-released:
@@ -40,14 +42,24 @@ func (o *options) changes(stderr io.Writer) (changes <-chan Change, done func())
 	}
 }
 
-// change is what the file says now.
-func (o *options) change() (Change, error) {
+// change is what the file says now, and in words what that changes. What cannot be changed
+// is compared with what the cluster was started with, all else with what was read last.
+func (o *options) change() (c Change, said string, err error) {
 	if o.file == "" {
-		return Change{}, fmt.Errorf("there is no file to read again: start with -f FILE to change a cluster that runs")
+		return c, "", errors.New("there is no file to read again: start with -f FILE to change a cluster that runs")
 	}
-	_, c, err := read(o.file)
+	cluster, c, err := read(o.file)
 	if err == nil && o.memory != "" {
 		c.MemoryLimit, err = bytes(o.memory)
 	}
-	return c, err
+	if err != nil {
+		return c, "", err
+	}
+	e, err := compare(o.seen, cluster, o.memory != "")
+	if err != nil {
+		return c, "", fmt.Errorf("%s: %w", o.file, err)
+	}
+	cluster.Name, cluster.Spec.SecretRef = o.seen.Name, o.seen.Spec.SecretRef
+	o.seen = cluster
+	return c, e.String(), nil
 }
