@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eiri/seppen/api/client"
+	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/peer"
 )
 
@@ -75,7 +76,7 @@ func printStatus(out io.Writer, s *peer.Status) error {
 		{"slots", slotsText(s)},
 		{"lease", leaseText(s)},
 		{"keys", fmt.Sprintf("%d (%s)", s.Keys, bytesText(s.KeyBytes))},
-		{"values", fmt.Sprintf("%d (%s), deduplication %.2f", s.Values, bytesText(s.ValueBytes), s.DedupRatio)},
+		{"values", valuesText(s)},
 		{"memory", bytesText(s.MemoryUsed) + " of " + limit},
 	}
 	for _, r := range rows {
@@ -93,6 +94,16 @@ func printStatus(out io.Writer, s *peer.Status) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", printable(m.Name), printable(m.Range), printable(m.Phase), printable(m.Address), reachable)
 	}
 	return w.Flush()
+}
+
+// valuesText says how many values there are. How often keys share one can be told only by a
+// node that holds everything: keys and their values are of different slots.
+func valuesText(s *peer.Status) string {
+	text := fmt.Sprintf("%d (%s)", s.Values, bytesText(s.ValueBytes))
+	if s.SlotsComplete == layout.Slots {
+		text += fmt.Sprintf(", deduplication %.2f", s.DedupRatio)
+	}
+	return text
 }
 
 // slotsText says what the node owns, and what is missing of it.

@@ -369,7 +369,7 @@ phase        serving, ready
 slots        170 owned, 169 complete, primary of 85; about 2.0 MiB left to copy; 2 slots of the cluster were lost with all their copies
 lease        lost: it has not heard of all other owners for too long, so it answers 503 for some slots
 keys         3 (96 B)
-values       2 (2.0 MiB), deduplication 1.50
+values       2 (2.0 MiB)
 memory       3.0 GiB of 4.0 GiB
 
 MEMBER    RANGE   PHASE    ADDRESS          REACHABLE
@@ -377,6 +377,10 @@ c-0-169   0-169   serving  127.0.0.1:21286  yes
 c-85-255  85-255  serving  127.0.0.1:21296  no
 c-170-84  170-84  joining  127.0.0.1:21306  not known
 `)
+	answer = strings.Replace(statusJSON, `"slotsComplete":169`, `"slotsComplete":256`, 1)
+	if r := run(t, nobody, "status"); !strings.Contains(r.out, "values       2 (2.0 MiB), deduplication 1.50\n") {
+		t.Errorf("of a node that holds everything: %s", r.out)
+	}
 	for pace, want := range map[string]string{
 		`"copyBytesPerSecond":1048576,"copySecondsLeft":3722,`: "about 2.0 MiB left to copy, about 1h2m2s at 1.0 MiB/s;",
 		`"copySecondsLeft":-1,`:                                "about 2.0 MiB left to copy, nothing came of late;",
