@@ -53,7 +53,7 @@ SEPPEN_MAX_VALUE. The secret is read from --secret-file or from SEPPEN_SECRET.`,
 	s.StringVar(&f.peerListen, "peer-listen", ":21286", "address of the peer port")
 	s.StringVar(&f.adminListen, "admin-listen", ":21287", "address of the port for health, metrics and status")
 	s.StringVar(&f.secretFile, "secret-file", "", "file with the cluster's secret")
-	s.StringVar(&f.memoryLimit, "memory-limit", "0", "memory for keys and values, such as 512MiB; 0: three quarters of the cgroup's or machine's")
+	s.StringVar(&f.memoryLimit, "memory-limit", "0", "memory for keys, values and unfinished uploads, such as 512MiB, of which up to a quarter is kept for values that pass through; 0: three quarters of the cgroup's or machine's")
 	s.StringVar(&f.maxValue, "max-value", "64MiB", "largest value")
 	s.IntVar(&f.maxConns, "max-connections", 0, "most client connections at a time; 0: as the memory allows")
 	s.DurationVar(&f.bodyTimeout, "body-timeout", 30*time.Second, "how long a client may take to send each 64 KiB, and half of how long to take each MiB")

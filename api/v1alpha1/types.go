@@ -77,7 +77,10 @@ type SeppenClusterSpec struct {
 	Ranges []string `json:"ranges,omitempty"`
 
 	// MemoryLimit is how much memory one node may use for keys, values and what it
-	// needs to find them, such as 2Gi. A write that would pass it is refused with 507.
+	// needs to find them, such as 2Gi. Up to a quarter of it is kept for values that pass
+	// through: as much as valueSizeLimit, but no less than an eighth and no more than a
+	// quarter. The rest holds keys, values and unfinished uploads: 236Mi of 300Mi, 896Mi
+	// of 1Gi. A write that would pass that is refused with 507.
 	// Without it a node takes three quarters of resources.limits.memory. If that is not
 	// given, it follows from this limit; if neither is, the container's limit is 1Gi.
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="must be at least 1Mi"

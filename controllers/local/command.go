@@ -84,7 +84,7 @@ func (o *options) register(f *pflag.FlagSet) {
 	f.IntVar(&o.port, "port", defaultPort, "REST port of the first node")
 	f.StringVar(&o.secret, "secret", defaultSecret, "the cluster's secret; "+secretEnv+" in the environment does the same unseen")
 	f.BoolVar(&o.restart, "restart", true, "start a node again that died; it copies what the others have")
-	f.StringVar(&o.memory, "memory-limit", "", "memory of each node in bytes, or as 512MiB (default an equal share of half of this machine's)")
+	f.StringVar(&o.memory, "memory-limit", "", "memory of each node in bytes, or as 512MiB; up to a quarter of it is kept for values that pass through, the rest holds keys, values and unfinished uploads (default an equal share of half of this machine's)")
 	f.BoolVar(&o.verbose, "verbose", false, "show all that the nodes log, not only warnings and errors")
 }
 
