@@ -16,6 +16,8 @@ import (
 var (
 	// ErrKey: a key must have 1 to MaxKey bytes. Nothing was sent.
 	ErrKey = fmt.Errorf("a key has 1 to %d bytes", MaxKey)
+	// ErrRequest: the server does not understand the request, such as an ETag that is none.
+	ErrRequest = errors.New("bad request")
 	// ErrNotFound: the key has no value.
 	ErrNotFound = errors.New("not found")
 	// ErrPrecondition: the key's value is not what the request demanded.
@@ -74,6 +76,8 @@ func (e *Error) Unwrap() []error {
 // kindOf maps a status to an error in the only place where that happens.
 func kindOf(status int, write bool) error {
 	switch status {
+	case http.StatusBadRequest:
+		return ErrRequest
 	case http.StatusNotFound:
 		return ErrNotFound
 	case http.StatusPreconditionFailed:

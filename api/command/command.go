@@ -23,7 +23,7 @@ func FromEnvironment(s *pflag.FlagSet) error {
 			return
 		}
 		if e := s.Set(f.Name, v); e != nil {
-			err = fmt.Errorf("%s: %w", name, e)
+			err = Usage(fmt.Errorf("%s: %w", name, plain(e)))
 		}
 	})
 	return err
@@ -42,7 +42,7 @@ func (l *Log) Register(s *pflag.FlagSet) {
 func (l *Log) Logger(attributes ...any) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(l.level)); err != nil {
-		return nil, fmt.Errorf("--log-level: %w", err)
+		return nil, Usage(fmt.Errorf("--log-level %q: must be debug, info, warn or error", l.level))
 	}
 	opt := &slog.HandlerOptions{Level: level}
 	text := l.format == "text"
@@ -51,7 +51,7 @@ func (l *Log) Logger(attributes ...any) (*slog.Logger, error) {
 	case "auto":
 		text = term.IsTerminal(int(os.Stderr.Fd()))
 	default:
-		return nil, fmt.Errorf("--log-format %q: must be json, text or auto", l.format)
+		return nil, Usage(fmt.Errorf("--log-format %q: must be json, text or auto", l.format))
 	}
 	if text {
 		return slog.New(slog.NewTextHandler(os.Stderr, opt)), nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,10 +29,38 @@ func (e *lineError) Error() string { return e.reason }
 
 func typeError(err error) error {
 	var te *json.UnmarshalTypeError
-	if errors.As(err, &te) && te.Field != "" {
-		return &fieldError{path: te.Field, reason: fmt.Sprintf("%s: a %s does not fit here (%s)", te.Field, te.Value, te.Type)}
+	switch {
+	case !errors.As(err, &te):
+		return err
+	case te.Field == "":
+		return fmt.Errorf("this is no SeppenCluster: it begins with %s and not with fields such as apiVersion", article(te.Value))
 	}
-	return err
+	return &fieldError{path: te.Field, reason: fmt.Sprintf("%s: %s does not fit here%s", te.Field, article(te.Value), wanted(te.Type))}
+}
+
+// article puts one before the kind of a value: an array, a string.
+func article(kind string) string {
+	if kind != "" && strings.ContainsRune("aeiou", rune(kind[0])) {
+		return "an " + kind
+	}
+	return "a " + kind
+}
+
+// wanted says what would fit, where that is short to say.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return ", only true or false"
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return ", only a whole number"
+	case reflect.String:
+		return ", only text"
+	case reflect.Slice:
+		return ", only a list"
+	case reflect.Struct, reflect.Map:
+		return ", only fields"
+	}
+	return ""
 }
 
 func fieldErrors(strict []error) []error {

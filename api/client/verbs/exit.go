@@ -5,12 +5,13 @@ import (
 	"errors"
 
 	"github.com/eiri/seppen/api/client"
+	"github.com/eiri/seppen/api/command"
 )
 
 // The exit codes, for scripts. docs/cli.md has them too.
 const (
 	ExitOther        = 1
-	ExitUsage        = 2
+	ExitUsage        = command.ExitUsage
 	ExitNotFound     = 3
 	ExitPrecondition = 4
 	ExitUnavailable  = 5
@@ -30,17 +31,8 @@ const exitHelp = `Exit codes:
   7  refused for the value's size or for want of memory
   130  interrupted`
 
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
 // Usage marks an error as one in how a command was called.
-func Usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return usageError{err}
-}
+func Usage(err error) error { return command.Usage(err) }
 
 // ExitCode is the exit code of a command that returned err. Of several errors the one
 // counts after which the caller knows least. An error may have a code of its own.
@@ -51,10 +43,6 @@ func ExitCode(err error) int {
 	var own interface{ ExitCode() int }
 	if errors.As(err, &own) {
 		return own.ExitCode()
-	}
-	var usage usageError
-	if errors.As(err, &usage) {
-		return ExitUsage
 	}
 	for _, c := range []struct {
 		err  error
@@ -67,6 +55,7 @@ func ExitCode(err error) int {
 		{client.ErrNoMemory, ExitRefused},
 		{client.ErrPrecondition, ExitPrecondition},
 		{client.ErrKey, ExitUsage},
+		{client.ErrRequest, ExitUsage},
 		{client.ErrNotFound, ExitNotFound},
 	} {
 		if errors.Is(err, c.err) {

@@ -273,7 +273,7 @@ func TestExitCodes(t *testing.T) {
 		"rm, connection lost":      {all(naive.Drop), []string{"rm", "k"}, ExitUnknown},
 		"put, too large":           {all(status(413, "")), []string{"put", "k"}, ExitRefused},
 		"put, memory":              {all(status(507, "")), []string{"put", "k"}, ExitRefused},
-		"put, bad request":         {all(status(400, "")), []string{"put", "k"}, ExitOther},
+		"put, bad request":         {all(status(400, "")), []string{"put", "k"}, ExitUsage},
 		"rm, of several the worst": {[]naive.Fault{status(404, ""), status(504, ""), status(412, "")}, []string{"rm", "a", "b", "c"}, ExitUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
