@@ -38,7 +38,7 @@ The node's name, {name}-{lo}-{hi}, spells the range of slots that it holds. It s
 nothing before the cluster's author (the operator, or seppen local) has given it a
 layout. Every flag can be given as an environment variable: --max-value is
 SEPPEN_MAX_VALUE. The secret is read from --secret-file or from SEPPEN_SECRET.`,
-		Args: cobra.NoArgs,
+		Args: func(c *cobra.Command, args []string) error { return command.Usage(cobra.NoArgs(c, args)) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := command.FromEnvironment(cmd.Flags()); err != nil {
 				return err
@@ -105,7 +105,7 @@ func (f *flags) config(log *slog.Logger) (cfg Config, mem memory, err error) {
 		LeaveTimeout: f.leaveTimeout, Linger: f.linger,
 	}
 	if cfg.Name, err = layout.ParseName(f.name); err != nil {
-		return cfg, mem, fmt.Errorf("--name: %w", err)
+		return cfg, mem, command.Usage(fmt.Errorf("--name: %w", err))
 	}
 	var isDefault bool
 	if cfg.Secret, isDefault, err = readSecret(f.secretFile); err != nil {
@@ -115,13 +115,13 @@ func (f *flags) config(log *slog.Logger) (cfg Config, mem memory, err error) {
 		log.Warn("the secret is the one that everyone knows; set --secret-file or SEPPEN_SECRET")
 	}
 	if cfg.MemoryLimit, err = parseBytes(f.memoryLimit); err != nil {
-		return cfg, mem, fmt.Errorf("--memory-limit: %w", err)
+		return cfg, mem, command.Usage(fmt.Errorf("--memory-limit: %w", err))
 	}
 	if cfg.MaxValue, err = parseBytes(f.maxValue); err == nil && cfg.MaxValue == 0 {
 		err = fmt.Errorf("must be above 0")
 	}
 	if err != nil {
-		return cfg, mem, fmt.Errorf("--max-value: %w", err)
+		return cfg, mem, command.Usage(fmt.Errorf("--max-value: %w", err))
 	}
 	if cfg.PeerTLSServer, cfg.PeerTLSClient, err = peerTLS(f.tlsCert, f.tlsKey, f.tlsCA); err != nil {
 		return cfg, mem, err
@@ -135,7 +135,7 @@ func (f *flags) config(log *slog.Logger) (cfg Config, mem memory, err error) {
 	}
 	mem, err = divide(total, cfg.MemoryLimit, cfg.MaxValue)
 	if err != nil {
-		return cfg, mem, fmt.Errorf("--memory-limit: %w", err)
+		return cfg, mem, command.Usage(fmt.Errorf("--memory-limit: %w", err))
 	}
 	log.Info("memory", "available", total, "store", mem.store, "transit", mem.transit, "heap", mem.heap, "connections", mem.conns)
 	return cfg, mem, nil

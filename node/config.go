@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/eiri/seppen/api/command"
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/uid"
 )
@@ -87,7 +88,7 @@ func peerTLS(certFile, keyFile, caFile string) (server, client *tls.Config, err 
 		return nil, nil, nil
 	}
 	if certFile == "" || keyFile == "" || caFile == "" {
-		return nil, nil, errors.New("TLS between peers needs all of --peer-tls-cert, --peer-tls-key and --peer-tls-ca")
+		return nil, nil, command.Usage(errors.New("TLS between peers needs all of --peer-tls-cert, --peer-tls-key and --peer-tls-ca"))
 	}
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {

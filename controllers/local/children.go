@@ -113,7 +113,7 @@ func (a *author) ended(n *node, p *process) {
 	a.buried(id)
 	n.proc, n.conn, n.due, n.last, n.status, n.epoch, n.silent = nil, nil, time.Time{}, layout.ID{}, peer.Status{}, 0, false
 	if !a.ready {
-		a.fatal = fmt.Errorf("%s did not start: %s\n%s", n.name, p.end(), strings.Join(p.lastLines(), "\n"))
+		a.fatal = errors.New(strings.Join(append([]string{fmt.Sprintf("%s did not start: %s", n.name, p.end())}, a.out.unshown(p.lastLines())...), "\n"))
 		return
 	}
 	a.urgent = true

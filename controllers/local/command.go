@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/eiri/seppen/api/command"
 	"github.com/eiri/seppen/api/layout"
 	"github.com/eiri/seppen/api/v1alpha1"
 )
@@ -21,6 +22,7 @@ const (
 	defaultPort   = 21285
 	defaultSecret = "snowflake"
 	secretEnv     = "SEPPEN_SECRET"
+	leastLimit    = 1 << 20 // less memory a node does not take
 )
 
 type options struct {
@@ -54,7 +56,7 @@ says, and nothing is lost. What was changed is said on standard error. A node th
   seppen local --shards 8 --copies 3
   seppen local --nodes a-0-169,b-85-255,c-170-84
   seppen local -f seppencluster.yaml`,
-		Args:         cobra.NoArgs,
+		Args:         func(c *cobra.Command, args []string) error { return command.Usage(cobra.NoArgs(c, args)) },
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := o.config(cmd.Flags())
@@ -95,22 +97,43 @@ func (o *options) config(flags *pflag.FlagSet) (Config, error) {
 		c.Secret = s
 	}
 	if err := exclusive(flags); err != nil {
-		return c, err
+		return c, command.Usage(err)
 	}
 	var err error
-	switch {
-	case flags.Changed("file"):
+	if flags.Changed("file") {
 		err = o.fromFile(&c)
-	case flags.Changed("nodes"):
-		c.Names, err = layout.ParseNames(o.nodes)
-	default:
-		c.Base = o.base
-		c.Names, err = layout.Names(o.base, o.shards, o.copies)
+	} else {
+		err = command.Usage(o.named(&c, flags.Changed("nodes")))
 	}
 	if err == nil && o.memory != "" {
 		c.MemoryLimit, err = bytes(o.memory)
 	}
 	return c, err
+}
+
+// named takes the nodes from the flags.
+func (o *options) named(c *Config, byHand bool) (err error) {
+	if byHand {
+		c.Names, err = layout.ParseNames(o.nodes)
+		return err
+	}
+	if err := checkName(o.base); err != nil {
+		return err
+	}
+	c.Base = o.base
+	c.Names, err = layout.Names(o.base, o.shards, o.copies)
+	return err
+}
+
+// checkName refuses what a file's metadata.name may not be.
+func checkName(name string) error {
+	var cluster v1alpha1.SeppenCluster
+	cluster.Name = name
+	cluster.Default()
+	if faults := cluster.Validate(); len(faults) > 0 {
+		return fmt.Errorf("--name %q: %s", name, faults[0].Detail)
+	}
+	return nil
 }
 
 // exclusive refuses two answers to the question which nodes there are.
@@ -159,7 +182,10 @@ func read(path string) (cluster *v1alpha1.SeppenCluster, c Change, err error) {
 func bytes(s string) (int64, error) {
 	q, err := resource.ParseQuantity(strings.TrimSuffix(s, "B"))
 	if err != nil || q.Sign() <= 0 {
-		return 0, fmt.Errorf("--memory-limit %q: must be a number of bytes, such as 536870912 or 512MiB", s)
+		return 0, command.Usage(fmt.Errorf("--memory-limit %q: must be a number of bytes, such as 536870912 or 512MiB", s))
+	}
+	if q.Value() < leastLimit {
+		return 0, command.Usage(fmt.Errorf("--memory-limit %q: must be 1 MiB at least", s))
 	}
 	return q.Value(), nil
 }

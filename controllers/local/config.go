@@ -13,6 +13,7 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
+	"github.com/eiri/seppen/api/command"
 	"github.com/eiri/seppen/api/layout"
 )
 
@@ -71,24 +72,8 @@ type Change struct {
 
 // check tells what is wrong with the configuration, and fills in what was left open.
 func (c *Config) check() error {
-	if len(c.Names) == 0 {
-		return errors.New("no node names given")
-	}
-	if len(c.Names) > maxNodes {
-		return fmt.Errorf("%d nodes: at most %d run on one machine", len(c.Names), maxNodes)
-	}
-	if gaps := layout.Uncovered(c.Names); len(gaps) > 0 {
-		return fmt.Errorf("no node holds slots %s", spell(gaps))
-	}
-	if c.Secret == "" || len(c.Secret) > maxSecret {
-		return fmt.Errorf("a secret of %d bytes: must be 1 to %d", len(c.Secret), maxSecret)
-	}
-	if strings.TrimRight(c.Secret, "\r\n") != c.Secret {
-		// A node takes it for the end of the file that it reads the secret from.
-		return errors.New("the secret ends with a line break")
-	}
-	if c.MemoryLimit < 0 || c.MaxValue < 0 {
-		return errors.New("a limit below zero")
+	if err := c.checkValues(); err != nil {
+		return command.Usage(err)
 	}
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = memoryShare(machineMemory(), len(c.Names))
@@ -109,13 +94,36 @@ func (c *Config) check() error {
 	return c.checkPorts()
 }
 
+func (c *Config) checkValues() error {
+	if len(c.Names) == 0 {
+		return errors.New("no node names given")
+	}
+	if len(c.Names) > maxNodes {
+		return fmt.Errorf("%d nodes: at most %d run on one machine", len(c.Names), maxNodes)
+	}
+	if gaps := layout.Uncovered(c.Names); len(gaps) > 0 {
+		return fmt.Errorf("no node holds slots %s", spell(gaps))
+	}
+	if c.Secret == "" || len(c.Secret) > maxSecret {
+		return fmt.Errorf("a secret of %d bytes: must be 1 to %d", len(c.Secret), maxSecret)
+	}
+	if strings.TrimRight(c.Secret, "\r\n") != c.Secret {
+		// A node takes it for the end of the file that it reads the secret from.
+		return errors.New("the secret ends with a line break")
+	}
+	if c.MemoryLimit < 0 || c.MaxValue < 0 {
+		return errors.New("a limit below zero")
+	}
+	return nil
+}
+
 // checkPorts sees that every port is free, so that the usual mistake, a cluster that
 // runs already, is told before anything has been started.
 func (c *Config) checkPorts() error {
 	last := c.Port + portStep*(len(c.Names)-1) + adminOffset
 	if c.Port < 1 || last > lastPort {
-		return fmt.Errorf("%d nodes need ports %d to %d, and ports are 1 to %d: choose another --port, at most %d",
-			len(c.Names), c.Port, last, lastPort, lastPort-last+c.Port)
+		return command.Usage(fmt.Errorf("%d nodes need ports %d to %d, and ports are 1 to %d: choose another --port, at most %d",
+			len(c.Names), c.Port, last, lastPort, lastPort-last+c.Port))
 	}
 	for i, name := range c.Names {
 		for offset, what := range []string{"REST", "peer", "admin"} {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,7 +34,7 @@ func TestFlags(t *testing.T) {
 		{args: "--shards 2 --copies 1 --name x", names: "x-0-127 x-128-255"},
 		{args: "--nodes a-0-169,b-85-255,c-170-84 --memory-limit 64MiB", names: "a-0-169 b-85-255 c-170-84", limit: 64 << 20},
 		{args: "-f FILE", spec: "  {shards: 2, copies: 1, memoryLimit: 100Mi}", names: "drift-0-127 drift-128-255", limit: 100 << 20},
-		{args: "-f FILE --memory-limit 1000000", spec: "  {ranges: [p-0-99, q-100-255], memoryLimit: 100Mi}", names: "p-0-99 q-100-255", limit: 1000000},
+		{args: "-f FILE --memory-limit 2000000", spec: "  {ranges: [p-0-99, q-100-255], memoryLimit: 100Mi}", names: "p-0-99 q-100-255", limit: 2000000},
 		{args: "-f FILE", spec: "  {sharts: 2}", err: "sharts"},
 		{args: "-f nowhere", err: "no such file"},
 		{args: "-f FILE --shards 2", err: "--file and --shards both say which nodes there are"},
@@ -44,6 +45,10 @@ func TestFlags(t *testing.T) {
 		{args: "--shards 257", err: "257 shards"},
 		{args: "--memory-limit much", err: `--memory-limit "much"`},
 		{args: "--memory-limit -1", err: `--memory-limit "-1"`},
+		{args: "--memory-limit 1", err: `--memory-limit "1": must be 1 MiB at least`},
+		{args: "--shards 0", err: "0 shards"},
+		{args: "--name Bad_Name", err: `--name "Bad_Name": a DNS-1035 label must`},
+		{args: "--name " + strings.Repeat("d", 41), err: "may not be more than 40 bytes"},
 		{args: "--secrets x", err: "unknown flag"},
 	} {
 		write(c.spec)
@@ -58,6 +63,11 @@ func TestFlags(t *testing.T) {
 		if c.err != "" {
 			if err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%s: %v, want %s", c.args, err, c.err)
+			}
+			// What is wrong with a file is not wrong usage, and unknown flags are the root's affair.
+			var own interface{ ExitCode() int }
+			if usage := c.spec == "" && c.args != "-f nowhere" && c.err != "unknown flag"; errors.As(err, &own) != usage {
+				t.Errorf("%s: wrong usage: %v, want %v", c.args, !usage, usage)
 			}
 			continue
 		}

@@ -3,6 +3,7 @@ package local
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -46,11 +47,16 @@ func (o *output) note(format string, args ...any) {
 // logOf returns what passes a node's log on.
 func (o *output) logOf(name layout.Name) func(string) {
 	return func(line string) {
-		if o.verbose || !chatter(line) {
+		if o.shows(line) {
 			o.note("%s: %s", name, line)
 		}
 	}
 }
+
+func (o *output) shows(line string) bool { return o.verbose || !chatter(line) }
+
+// unshown leaves out of a log what was shown already.
+func (o *output) unshown(log []string) []string { return slices.DeleteFunc(log, o.shows) }
 
 // chatter tells whether a line of slog's text is below a warning. What is no such
 // line, a panic for one, is not chatter.
