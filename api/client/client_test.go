@@ -130,7 +130,7 @@ func TestList(t *testing.T) {
 // Which errors follow from which answers, to reads and to writes.
 func TestErrors(t *testing.T) {
 	kinds := []error{
-		client.ErrNotFound, client.ErrPrecondition, client.ErrTooLarge, client.ErrNoMemory,
+		client.ErrRequest, client.ErrNotFound, client.ErrPrecondition, client.ErrTooLarge, client.ErrNoMemory,
 		client.ErrUnavailable, client.ErrUnknown, client.ErrKey, client.ErrTimeout,
 	}
 	for name, tt := range map[string]struct {
@@ -145,9 +145,9 @@ func TestErrors(t *testing.T) {
 		"503":     {naive.Status(503, "no layout"), client.ErrUnavailable, client.ErrUnavailable, "unavailable: no layout"},
 		"504":     {naive.Status(504, "late"), client.ErrUnknown, client.ErrUnknown, "outcome unknown: late"},
 		"500":     {naive.Status(500, "oops"), nil, client.ErrUnknown, "oops"},
-		"400":     {naive.Status(400, "odd"), nil, nil, "unexpected answer 400 Bad Request: odd"},
+		"400":     {naive.Status(400, "odd"), client.ErrRequest, client.ErrRequest, "bad request: odd"},
 		"301":     {naive.Status(301, "elsewhere"), nil, nil, "unexpected answer 301"},
-		"escapes": {naive.Status(400, "\x1b[2Jgone"), nil, nil, "?[2Jgone"},
+		"escapes": {naive.Status(400, "\x1b[2Jgone"), client.ErrRequest, client.ErrRequest, "?[2Jgone"},
 		"dropped": {naive.Drop, client.ErrUnavailable, client.ErrUnknown, "EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
