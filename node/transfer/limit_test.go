@@ -87,8 +87,9 @@ func (s *counted) FetchPart(ctx context.Context, m *layout.Member, q *wire.Copy,
 	return size, s.count(came), err
 }
 
-// limited runs a copier with much to copy, entries and values of all sizes.
-func limited(t *testing.T, phase layout.Phase, shrink int64, test func(*Copier, *counted)) {
+// limited runs a copier with much to copy, entries and values of all sizes. The limit holds from its
+// first question on.
+func limited(t *testing.T, phase layout.Phase, limit, shrink int64, test func(*Copier, *counted)) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &counted{story: newStory(outside()), shrink: shrink}
 		for slot := range src.values {
@@ -100,6 +101,7 @@ func limited(t *testing.T, phase layout.Phase, shrink int64, test func(*Copier, 
 		parts := src.parts()
 		parts.Source = src
 		cp := New(Options{Parts: *parts, Log: slog.New(slog.DiscardHandler)})
+		cp.SetLimit(limit)
 		src.adopt(cp, table(2, 2, phase, a, b))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -132,8 +134,7 @@ func TestLimit(t *testing.T) {
 		"high":       {layout.Joining, 10 << 20, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
-			limited(t, test.phase, test.shrink, func(cp *Copier, src *counted) {
-				cp.SetLimit(test.limit)
+			limited(t, test.phase, test.limit, test.shrink, func(_ *Copier, src *counted) {
 				time.Sleep(6 * time.Second)
 				if most, least := src.most(time.Second); most > test.limit*11/10 || least < test.limit*9/10 {
 					t.Errorf("%d to %d bytes in a second, the limit is %d", least, most, test.limit)
@@ -149,8 +150,7 @@ func TestLimit(t *testing.T) {
 // TestLimitIsSetWhileItCopies: who waits for a low limit does not wait on when it is raised or
 // taken away, and a new one holds from then on.
 func TestLimitIsSetWhileItCopies(t *testing.T) {
-	limited(t, layout.Attached, 100, func(cp *Copier, src *counted) {
-		cp.SetLimit(1)
+	limited(t, layout.Attached, 1, 100, func(cp *Copier, src *counted) {
 		time.Sleep(time.Minute)
 		if n := src.again(); n == 0 || n > 5 {
 			t.Errorf("%d answers in a minute of one byte a second", n)
@@ -178,8 +178,7 @@ func TestLimitIsSetWhileItCopies(t *testing.T) {
 
 // TestLimitEnds: who waits for a limit does not hold up the end.
 func TestLimitEnds(t *testing.T) {
-	limited(t, layout.Joining, 100, func(cp *Copier, _ *counted) {
-		cp.SetLimit(1)
+	limited(t, layout.Joining, 1, 100, func(*Copier, *counted) {
 		time.Sleep(time.Minute)
 	})
 }
@@ -189,12 +188,12 @@ func TestPaceOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace()
 		p.SetLimit(1000)
-		_ = p.Wait(t.Context(), 1000)
+		_, _ = p.Wait(t.Context(), 1000)
 		var mu sync.Mutex
 		var order []int
 		for i := range 10 {
 			go func() {
-				if p.Wait(t.Context(), 100) == nil {
+				if _, err := p.Wait(t.Context(), 100); err == nil {
 					mu.Lock()
 					order = append(order, i)
 					mu.Unlock()
@@ -212,6 +211,22 @@ func TestPaceOrder(t *testing.T) {
 		}
 		if len(order) != 10 {
 			t.Errorf("order %v", order)
+		}
+	})
+}
+
+// TestLimitIsSetMeanwhile: what was asked for without a limit counts when it comes, and gives
+// nothing back that was not taken.
+func TestLimitIsSetMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace()
+		began := time.Now()
+		waited, _ := p.Wait(t.Context(), 1000)
+		p.SetLimit(1000)
+		p.Came(waited, 200)
+		_, _ = p.Wait(t.Context(), 1)
+		if took := time.Since(began).Round(time.Millisecond); took != 200*time.Millisecond {
+			t.Errorf("the next one waited %v", took)
 		}
 	})
 }

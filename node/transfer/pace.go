@@ -51,23 +51,27 @@ func (p *pace) Part(most int64) int64 {
 // partMin keeps progress where the limit is very low.
 const partMin = 1 << 10
 
-// Wait waits until so many bytes may come. Its error is the context's.
-func (p *pace) Wait(ctx context.Context, bytes int64) error {
+// Wait waits until so many bytes may come, and returns how many of them count: without a limit
+// none. Its error is the context's.
+func (p *pace) Wait(ctx context.Context, bytes int64) (waited int64, err error) {
 	if p == nil {
-		return nil
+		return 0, nil
 	}
 	select {
 	case p.turn <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return 0, ctx.Err()
 	}
 	defer func() { <-p.turn }()
 	for {
 		p.mu.Lock()
-		wait, changed := p.bucket.take(bytes, time.Now()), p.changed
+		wait, changed, limit := p.bucket.take(bytes, time.Now()), p.changed, p.bucket.limit
 		p.mu.Unlock()
-		if wait == 0 {
-			return nil
+		switch {
+		case limit == 0:
+			return 0, nil
+		case wait == 0:
+			return bytes, nil
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -76,12 +80,13 @@ func (p *pace) Wait(ctx context.Context, bytes int64) error {
 			timer.Stop()
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return 0, ctx.Err()
 		}
 	}
 }
 
-// Came tells how many bytes came of those that were waited for, or in spite of them.
+// Came tells how many bytes came of those that were waited for, or in spite of them: what was asked
+// for before there was a limit counts when it comes.
 func (p *pace) Came(waited, came int64) {
 	if p == nil {
 		return

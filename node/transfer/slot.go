@@ -179,13 +179,14 @@ func (s *Slot) copyEntries(ctx context.Context, owners *layout.Owners) error {
 
 // paced asks for something when so many bytes may come, and counts those that came.
 func (s *Slot) paced(ctx context.Context, most int64, ask func() (came int64, err error)) error {
-	if err := s.parts.pace.Wait(ctx, most); err != nil {
+	waited, err := s.parts.pace.Wait(ctx, most)
+	if err != nil {
 		return err
 	}
 	s.worked = 0
 	began := s.parts.meter.now()
 	came, err := ask()
-	s.parts.pace.Came(most, came)
+	s.parts.pace.Came(waited, came)
 	s.parts.meter.asked(began, s.worked, came)
 	return err
 }
