@@ -167,6 +167,12 @@ func (s *steady) note(what string, wrong bool) {
 // during has something done while the clients are at work, and says what they noticed.
 func (s *steady) during(t *testing.T, what string, do func()) {
 	t.Helper()
+	s.duringUpTo(t, outageNever, what, do)
+}
+
+// duringUpTo is the same where clients may have to wait for so long.
+func (s *steady) duringUpTo(t *testing.T, never time.Duration, what string, do func()) {
+	t.Helper()
 	s.mu.Lock()
 	s.longest, s.wrong, s.refused, s.unknown = 0, nil, 0, 0
 	s.mu.Unlock()
@@ -185,7 +191,7 @@ func (s *steady) during(t *testing.T, what string, do func()) {
 	if odd != "" {
 		t.Logf("%s\n%s", line, odd)
 	}
-	if s.longest > outageNever || strings.Contains(odd, "WRONG") {
+	if s.longest > never || strings.Contains(odd, "WRONG") {
 		t.Errorf("%s\n%s", line, odd)
 	}
 }
