@@ -65,7 +65,7 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, *controllers.Rec
 
 		LeaderElection: o.leaderElect, LeaderElectionResourceLockInterface: lock, LeaderElectionReleaseOnCancel: true,
 		LeaderElectionID: leaseName, // by which metrics call it
-		LeaseDuration: &o.lease.duration, RenewDeadline: &o.lease.renew, RetryPeriod: &o.lease.retry,
+		LeaseDuration:    &o.lease.duration, RenewDeadline: &o.lease.renew, RetryPeriod: &o.lease.retry,
 
 		Controller: o.controller,
 	})

@@ -27,17 +27,19 @@ var flavours = []flavour{
 	{"pages", aboutPages},
 	{"pending", aboutPending},
 	{"orders", aboutOrders},
+	{"late", aboutLate},
 	{"doors", aboutDoors},
 }
 
-// usual is how many of them are for all seeds.
-const usual = 3
+// usual is how many of them are for all seeds, and places for how many more there is room: one that
+// is added leaves the others' seeds as they are.
+const usual, places = 3, 16
 
 // flavour gives the seed the flavour that is asked for, or one by chance, or none.
 func (s *Simulation) flavour() {
 	i := s.rng.IntN(2 * usual)
 	if i == usual && s.kind == Still {
-		i += s.rng.IntN(len(flavours) - usual)
+		i += s.rng.IntN(places)
 	} else if i >= usual {
 		i = len(flavours)
 	}
@@ -169,4 +171,13 @@ func aboutDoors(s *Simulation, p *profile, n *network) {
 	p.calm(n, 6*time.Second, (*faults).shutDoor)
 	p.copies, p.stall, p.length = 2+s.rng.IntN(2), 0, 30*time.Second
 	p.shards = p.copies + s.rng.IntN(2)
+}
+
+// aboutLate: slots lose all that was placed in them, just before the primaries of the keys order
+// the writes that brought it.
+func aboutLate(_ *Simulation, p *profile, n *network) {
+	p.calm(n, 2*time.Second, (*faults).losePart)
+	p.copies, p.shards, p.restart, p.gentle = 2, 4, 200*time.Millisecond, false
+	p.clients, p.think, p.keys, p.values, p.reads, p.length = 6, 100*time.Millisecond, 16, 60, 10, 12*time.Second
+	p.stall, p.stallAt, p.stallOften, p.stallFor = 0, "simulation.order", 0.5, 2500*time.Millisecond
 }

@@ -106,7 +106,7 @@ var mutants = []mutant{
 	}, few, "parts"},
 	{"15b where the value was placed is not looked at", []edit{{
 		machine + "order.go", "m.losses.viewOf(w.UID.Slot()) > w.Placed", "false",
-	}}, many, ""},
+	}}, few, "late"},
 	{"15c after a loss nobody waits", []edit{{
 		machine + "wake.go", "\tif now < s.begins {", "\tif false {",
 	}}, few, "heirs"},
