@@ -63,9 +63,10 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, *controllers.Rec
 		MapperProvider: kinds,
 		Metrics:        metricsserver.Options{BindAddress: none},
 
-		LeaderElection: o.leaderElect, LeaderElectionResourceLockInterface: lock, LeaderElectionReleaseOnCancel: true,
-		LeaderElectionID: leaseName, // by which metrics call it
-		LeaseDuration:    &o.lease.duration, RenewDeadline: &o.lease.renew, RetryPeriod: &o.lease.retry,
+		// Metrics call the lease by its ID.
+		LeaderElection: o.leaderElect, LeaderElectionID: leaseName,
+		LeaderElectionResourceLockInterface: lock, LeaderElectionReleaseOnCancel: true,
+		LeaseDuration: &o.lease.duration, RenewDeadline: &o.lease.renew, RetryPeriod: &o.lease.retry,
 
 		Controller: o.controller,
 	})
