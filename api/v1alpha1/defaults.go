@@ -12,7 +12,7 @@ import (
 )
 
 // The defaults and bounds of the spec. The API server has the same ones from the
-// markers in types.go; a test compares the two.
+// markers in spec.go; a test compares the two.
 const (
 	DefaultShards          = 3
 	DefaultCopies          = 2
