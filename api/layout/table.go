@@ -43,6 +43,22 @@ func NewTable(l *Layout) *Table {
 // Owners returns the owners of a slot.
 func (t *Table) Owners(slot uint8) *Owners { return t.slots[slot] }
 
+// View returns the newest view of some slots.
+func (t *Table) View(slots ...uint8) (view uint64) {
+	for _, slot := range slots {
+		view = max(view, t.slots[slot].View)
+	}
+	return view
+}
+
+// NewestView returns the newest view of all slots.
+func (t *Table) NewestView() (view uint64) {
+	for i := range t.Layout.Segments {
+		view = max(view, t.Layout.Segments[i].View)
+	}
+	return view
+}
+
 // Member returns the member with this incarnation, nil if it is none.
 func (t *Table) Member(incarnation ID) *Member {
 	for i := range t.Layout.Members {

@@ -23,20 +23,23 @@ type newcomer struct {
 // newcomers are the joining members that are to be owners of slots whose primary this node is.
 func newcomers(t *layout.Table, self layout.ID) map[layout.ID]*layout.Member {
 	out := make(map[layout.ID]*layout.Member)
+	mine := t.PrimaryOf(self)
 	for i := range t.Layout.Members {
 		m := &t.Layout.Members[i]
-		if m.Phase != layout.Joining || m.Incarnation == self {
-			continue
-		}
-		for s := range layout.Slots {
-			slot := uint8(s)
-			if primary := t.Owners(slot).Primary; primary != nil && primary.Incarnation == self && m.Name.Range.Contains(slot) {
-				out[m.Incarnation] = m
-				break
-			}
+		if m.Phase == layout.Joining && covers(m.Name.Range, mine) {
+			out[m.Incarnation] = m
 		}
 	}
 	return out
+}
+
+func covers(r layout.Range, slots *[layout.Slots]bool) bool {
+	for slot, is := range slots {
+		if is && r.Contains(uint8(slot)) {
+			return true
+		}
+	}
+	return false
 }
 
 // meet pings the newcomers from now on, and nobody else who was one; the lock is held.

@@ -108,15 +108,7 @@ func (s *Service) current(epoch uint64, view func(*layout.Table) uint64) (peer.C
 }
 
 func ofSlot(slot uint8) func(*layout.Table) uint64 {
-	return func(t *layout.Table) uint64 { return t.Owners(slot).View }
-}
-
-// ofAll is the newest view of all slots, for requests about more than one.
-func ofAll(t *layout.Table) (view uint64) {
-	for i := range t.Layout.Segments {
-		view = max(view, t.Layout.Segments[i].View)
-	}
-	return view
+	return func(t *layout.Table) uint64 { return t.View(slot) }
 }
 
 func ofNone(*layout.Table) uint64 { return 0 }

@@ -104,7 +104,7 @@ func (s *Service) order(r *peer.Request) (answer, error) {
 func (s *Service) list(r *peer.Request) (answer, error) {
 	q, err := wire.ParseList(r.Payload)
 	if err == nil {
-		err = s.check(r.Epoch, ofAll)
+		err = s.check(r.Epoch, (*layout.Table).NewestView)
 	}
 	if err != nil {
 		return answer{}, err
@@ -119,7 +119,7 @@ func (s *Service) list(r *peer.Request) (answer, error) {
 func (s *Service) refs(r *peer.Request) (answer, error) {
 	m, err := wire.ParseRefs(r.Payload)
 	if err == nil {
-		err = s.check(r.Epoch, ofAll)
+		err = s.check(r.Epoch, (*layout.Table).NewestView)
 	}
 	var a wire.Answers
 	if err == nil {
@@ -135,12 +135,7 @@ func (s *Service) refs(r *peer.Request) (answer, error) {
 func (s *Service) gather(r *peer.Request) (answer, error) {
 	m, err := wire.ParseGather(r.Payload)
 	if err == nil {
-		err = s.check(r.Epoch, func(t *layout.Table) (view uint64) {
-			for _, slot := range m.Slots {
-				view = max(view, t.Owners(slot).View)
-			}
-			return view
-		})
+		err = s.check(r.Epoch, func(t *layout.Table) uint64 { return t.View(m.Slots...) })
 	}
 	if err != nil {
 		return answer{}, err

@@ -45,18 +45,10 @@ func (r *Router) List(ctx context.Context, q kv.ListQuery, yield func(*kv.Entry)
 	for {
 		before := count
 		// A list may take long: its patience is for each time that it is interrupted.
-		if err := r.retry(ctx, newestView, rest); !routing.Moved(err) || count == before || ctx.Err() != nil {
+		if err := r.retry(ctx, (*layout.Table).NewestView, rest); !routing.Moved(err) || count == before || ctx.Err() != nil {
 			return err
 		}
 	}
-}
-
-// newestView is that of any slot: a list is about all.
-func newestView(t *layout.Table) (view uint64) {
-	for i := range t.Layout.Segments {
-		view = max(view, t.Layout.Segments[i].View)
-	}
-	return view
 }
 
 func (r *Router) list(ctx context.Context, t *layout.Table, q kv.ListQuery, yield func(*kv.Entry) error) error {

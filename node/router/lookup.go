@@ -18,9 +18,9 @@ func (r *Router) Lookup(ctx context.Context, key string, withValue bool) (kv.Ent
 	slot := r.secret.KeySlot(key)
 	view := func(t *layout.Table) uint64 {
 		if e.Key == "" {
-			return slots(slot)(t)
+			return t.View(slot)
 		}
-		return slots(slot, e.UID.Slot())(t)
+		return t.View(slot, e.UID.Slot())
 	}
 	err := r.retry(ctx, view, func(t *layout.Table) (err error) {
 		e, v, err = r.lookup(ctx, t, slot, key, withValue)

@@ -11,6 +11,7 @@ import (
 	"github.com/eiri/seppen/api/uid"
 	"github.com/eiri/seppen/node/kv"
 	"github.com/eiri/seppen/node/peers"
+	"github.com/eiri/seppen/node/routing"
 	"github.com/eiri/seppen/node/store"
 	"github.com/eiri/seppen/node/wire"
 )
@@ -76,7 +77,7 @@ func (r *Router) Put(ctx context.Context, key, contentType string, b kv.Body, co
 	defer src.close()
 	var done wire.Ordered
 	slot := r.secret.KeySlot(key)
-	err := r.retry(ctx, slots(slot, w.UID.Slot()), func(t *layout.Table) (err error) {
+	err := r.retry(ctx, routing.Slots(slot, w.UID.Slot()), func(t *layout.Table) (err error) {
 		done, err = r.put(ctx, t, slot, &w, &src)
 		return err
 	})
@@ -119,7 +120,7 @@ func (r *Router) order(ctx context.Context, m *layout.Member, self bool, slot ui
 func (r *Router) Delete(ctx context.Context, key string, cond kv.Conditions) error {
 	w := wire.Write{Key: key, Delete: true, Cond: cond, ID: r.writes.Add(1)}
 	slot := r.secret.KeySlot(key)
-	return r.retry(ctx, slots(slot), func(t *layout.Table) error {
+	return r.retry(ctx, routing.Slots(slot), func(t *layout.Table) error {
 		m, self, err := r.primary(t, slot)
 		if err == nil {
 			w.Ticket, err = r.ticket(ctx, m, self)

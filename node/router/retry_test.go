@@ -76,7 +76,7 @@ func TestRetry(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, _ := newRouter(t)
 				began, times := time.Now(), 0
-				err := r.retry(t.Context(), slots(0), func(*layout.Table) error {
+				err := r.retry(t.Context(), routing.Slots(0), func(*layout.Table) error {
 					times++
 					return c.outcomes[min(times, len(c.outcomes))-1]
 				})
@@ -97,7 +97,7 @@ func TestRetryByTheNewestLayout(t *testing.T) {
 		r, state := newRouter(t)
 		began := time.Now()
 		var epochs []uint64
-		err := r.retry(t.Context(), slots(0), func(table *layout.Table) error {
+		err := r.retry(t.Context(), routing.Slots(0), func(table *layout.Table) error {
 			epochs = append(epochs, table.Layout.Epoch)
 			if table.Layout.Epoch == 3 {
 				return nil
@@ -118,7 +118,7 @@ func TestRetryWithoutAFormerMember(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, state := newRouter(t)
-				err := r.retry(t.Context(), slots(0), func(table *layout.Table) error {
+				err := r.retry(t.Context(), routing.Slots(0), func(table *layout.Table) error {
 					if table.Layout.Epoch == 2 {
 						return nil
 					}
@@ -146,13 +146,13 @@ func TestRetryEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		if err := r.retry(ctx, slots(0), never); kv.ReasonOf(err) != kv.TakingOver {
+		if err := r.retry(ctx, routing.Slots(0), never); kv.ReasonOf(err) != kv.TakingOver {
 			t.Error(err)
 		}
 		if took := time.Since(began); took != 100*time.Millisecond {
 			t.Errorf("it ended after %v", took)
 		}
-		err := r.retry(t.Context(), slots(0), func(*layout.Table) error {
+		err := r.retry(t.Context(), routing.Slots(0), func(*layout.Table) error {
 			adopt(t, state, alone(2, 2, layout.ID{5}))
 			return peers.ErrMoved
 		})
@@ -160,7 +160,7 @@ func TestRetryEnds(t *testing.T) {
 			t.Error(err)
 		}
 		stranger := New(member.New(layout.Name{Base: "y"}, slog.New(slog.DiscardHandler)), &owner.Owner{}, nil, nil)
-		if err := stranger.retry(t.Context(), slots(0), never); kv.ReasonOf(err) != kv.NoLayout {
+		if err := stranger.retry(t.Context(), routing.Slots(0), never); kv.ReasonOf(err) != kv.NoLayout {
 			t.Error(err)
 		}
 	})
@@ -180,7 +180,7 @@ func TestPatienceIsForOwnSlots(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, state := newRouter(t)
 				began, epoch, next := time.Now(), uint64(1), time.Now()
-				err := r.retry(t.Context(), slots(7), func(*layout.Table) error {
+				err := r.retry(t.Context(), routing.Slots(7), func(*layout.Table) error {
 					if !time.Now().Before(next) {
 						epoch, next = epoch+1, next.Add(300*time.Millisecond)
 						adopt(t, state, alone(epoch, c.view(epoch), state.Incarnation()))

@@ -24,11 +24,12 @@ type Router struct {
 	secret  *uid.Secret
 	flights flights
 	writes  atomic.Uint64
+	began   time.Time // from when on refused requests count their time
 }
 
 // New returns the router of a node.
 func New(state *member.State, o *owner.Owner, p *peers.Peers, secret *uid.Secret) *Router {
-	return &Router{state: state, owner: o, peers: p, secret: secret}
+	return &Router{state: state, owner: o, peers: p, secret: secret, began: time.Now()}
 }
 
 // Close waits for what was fetched for clients that have gone. Nothing may be asked any more.
@@ -56,22 +57,8 @@ func (r *Router) primary(t *layout.Table, slot uint8) (m *layout.Member, self bo
 	return m, m.Incarnation == r.owner.Self, nil
 }
 
-// about returns the newest view of what a request is about.
-type about func(t *layout.Table) uint64
-
-// slots are what a request for one key is about.
-func slots(all ...uint8) about {
-	return func(t *layout.Table) (view uint64) {
-		for _, slot := range all {
-			view = max(view, t.Owners(slot).View)
-		}
-		return view
-	}
-}
-
 // retry runs a request until it ends for good.
-func (r *Router) retry(ctx context.Context, view about, do func(t *layout.Table) error) error {
-	start := time.Now()
+func (r *Router) retry(ctx context.Context, view routing.About, do func(t *layout.Table) error) error {
 	var retry routing.Retry
 	for {
 		t, err := r.table()
@@ -82,7 +69,7 @@ func (r *Router) retry(ctx context.Context, view about, do func(t *layout.Table)
 			return err
 		}
 		newer := r.newer(ctx, t, err)
-		pause, err := retry.Next(err, view(t), newer, time.Since(start))
+		pause, err := retry.Next(err, view(t), newer, time.Since(r.began))
 		if err != nil {
 			return err
 		}

@@ -11,18 +11,8 @@ import (
 	"github.com/eiri/seppen/node/wire"
 )
 
-// slots are what a request for one key is about, as in node/router.
-func slots(all ...uint8) func(*layout.Table) uint64 {
-	return func(table *layout.Table) (view uint64) {
-		for _, slot := range all {
-			view = max(view, table.Owners(slot).View)
-		}
-		return view
-	}
-}
-
 // retry runs a request until it ends for good, as node/router does.
-func (p *process) retry(t *task, view func(*layout.Table) uint64, do func(table *layout.Table) error) error {
+func (p *process) retry(t *task, view routing.About, do func(table *layout.Table) error) error {
 	var retry routing.Retry
 	for {
 		table := p.table
@@ -54,7 +44,7 @@ func primaryOf(t *layout.Table, slot uint8) (*layout.Member, error) {
 func (p *process) put(t *task, r *request, slot uint8, w *wire.Write) (done wire.Ordered, err error) {
 	p.writes++
 	w.ID = p.writes
-	err = p.retry(t, slots(slot, w.UID.Slot()), func(table *layout.Table) error {
+	err = p.retry(t, routing.Slots(slot, w.UID.Slot()), func(table *layout.Table) error {
 		m, err := primaryOf(table, slot)
 		if err == nil {
 			w.Ticket, err = p.ticket(t, m)
@@ -154,7 +144,7 @@ func (p *process) orderAt(t *task, r *request, m *layout.Member, slot uint8, w *
 func (p *process) remove(t *task, r *request, slot uint8, w *wire.Write) error {
 	p.writes++
 	w.ID = p.writes
-	return p.retry(t, slots(slot), func(table *layout.Table) error {
+	return p.retry(t, routing.Slots(slot), func(table *layout.Table) error {
 		m, err := primaryOf(table, slot)
 		if err == nil {
 			w.Ticket, err = p.ticket(t, m)
@@ -170,9 +160,9 @@ func (p *process) remove(t *task, r *request, slot uint8, w *wire.Write) error {
 func (p *process) get(t *task, slot uint8, key string) (e kv.Entry, err error) {
 	view := func(table *layout.Table) uint64 {
 		if e.Key == "" {
-			return slots(slot)(table)
+			return table.View(slot)
 		}
-		return slots(slot, e.UID.Slot())(table)
+		return table.View(slot, e.UID.Slot())
 	}
 	err = p.retry(t, view, func(table *layout.Table) error {
 		e = kv.Entry{}

@@ -98,19 +98,9 @@ func (p *process) viewOf(body any) func() uint64 {
 	case fetch:
 		return of(b.uids[0].Slot())
 	case *wire.Gather:
-		return func() (view uint64) {
-			for _, n := range b.Slots {
-				view = max(view, p.table.Owners(n).View)
-			}
-			return view
-		}
+		return func() uint64 { return p.table.View(b.Slots...) }
 	case refs:
-		return func() (view uint64) {
-			for i := range p.table.Layout.Segments {
-				view = max(view, p.table.Layout.Segments[i].View)
-			}
-			return view
-		}
+		return func() uint64 { return p.table.NewestView() }
 	}
 	return func() uint64 { return 0 }
 }
